@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * File operations for the tests in shell: opens a file and runs commands on it.
+ * Each command prints one line; a failed system call prints -ENAME.  The exit
+ * status is 0 unless the command line is wrong or the file cannot be opened.
+ */
+#include "wttest.h"
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static const char usage_text[] =
+	"usage: io [-o OPEN,...] FILE COMMAND [: COMMAND]...\n"
+	"OPEN: rdonly wronly creat trunc append direct sync dsync\n"
+	"commands:\n"
+	"  write POS LEN SEED [FLAG,...]  POS - is the file's offset;\n"
+	"                                 FLAG: wt dsync sync nowait append\n"
+	"  writev POS LEN SEED N FLAG,... LEN bytes in N segments\n"
+	"  verify POS LEN SEED [AT]       content as written at AT (POS)\n"
+	"  read POS LEN FLAG,...          only the result\n"
+	"  map LEN                        map LEN bytes, until the end\n"
+	"  store POS LEN SEED             by the mapping\n"
+	"  load POS LEN SEED              verify by the mapping\n"
+	"  fsync | truncate LEN | size | offset\n"
+	"  phys POS                       byte on the device, or hole,\n"
+	"                                 delalloc, unwritten BYTE, shared BYTE\n"
+	"  ondisk DEVICE POS LEN SEED     verify what the device has there, past\n"
+	"                                 all caches; must be one extent\n"
+	"  extents                        how many\n"
+	"  say TEXT                       for order\n"
+	"  wait FIFO                      until somebody writes to it\n";
+
+struct word {
+	const char *name;
+	int value;
+};
+
+static const struct word open_words[] = {
+	{ "rdonly", O_RDONLY }, { "wronly", O_WRONLY }, { "creat", O_CREAT },
+	{ "trunc", O_TRUNC },	{ "append", O_APPEND }, { "direct", O_DIRECT },
+	{ "sync", O_SYNC },	{ "dsync", O_DSYNC },	{}
+};
+
+static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
+					 { "dsync", RWF_DSYNC },
+					 { "sync", RWF_SYNC },
+					 { "nowait", RWF_NOWAIT },
+					 { "append", RWF_APPEND },
+					 { "none", 0 },
+					 {} };
+
+static int fd;
+static uint8_t *map;
+
+__attribute__((noreturn)) static void usage(const char *what)
+{
+	fprintf(stderr, "io: %s\n%s", what, usage_text);
+	exit(2);
+}
+
+static int words(const struct word *table, const char *list)
+{
+	char *copy = strdup(list), *save = NULL;
+	int value = 0;
+
+	for (char *w = strtok_r(copy, ",", &save); w;
+	     w = strtok_r(NULL, ",", &save)) {
+		const struct word *t = table;
+
+		while (t->name && strcmp(t->name, w))
+			t++;
+		if (!t->name)
+			usage(w);
+		value |= t->value;
+	}
+	free(copy);
+	return value;
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n;
+
+	if (!text)
+		usage("a number is missing");
+	n = strtoull(text, &end, 0);
+	switch (*end) {
+	case 'k':
+		n <<= 10;
+		end++;
+		break;
+	case 'm':
+		n <<= 20;
+		end++;
+		break;
+	}
+	if (*end)
+		usage(text);
+	return n;
+}
+
+static void result(ssize_t ret)
+{
+	if (ret < 0)
+		printf("-%s\n", strerrorname_np(-ret));
+	else
+		printf("%zd\n", ret);
+}
+
+static void *buffer(size_t len)
+{
+	void *buf;
+
+	if (posix_memalign(&buf, 65536, len ? len : 1))
+		fail("no memory");
+	return buf;
+}
+
+static void do_write(const char *where, size_t len, uint64_t seed, int n,
+		     int flags)
+{
+	uint8_t *buf = buffer(len);
+	struct iovec *iov = calloc(n, sizeof(*iov));
+	off_t pos = strcmp(where, "-") ? (off_t)number(where) : -1;
+	off_t from = pos == -1 ? lseek(fd, 0, SEEK_CUR) : pos;
+
+	wt_fill(buf, len, from, seed);
+	for (int i = 0; i < n; i++) {
+		iov[i].iov_base = buf + len / n * i;
+		iov[i].iov_len = i == n - 1 ? len - len / n * i : len / n;
+	}
+	result(wt_raw_pwritev2(fd, iov, n, pos, flags));
+	free(iov);
+	free(buf);
+}
+
+static void differs(const uint8_t *buf, size_t len, uint64_t at, uint64_t seed)
+{
+	ssize_t i = wt_differs(buf, len, at, seed);
+
+	if (i < 0)
+		printf("same\n");
+	else
+		printf("differs at %zd: 0x%02x, expected 0x%02x\n", i, buf[i],
+		       wt_pattern(at + i, seed));
+}
+
+static void do_verify(off_t pos, size_t len, uint64_t seed, uint64_t at)
+{
+	uint8_t *buf = buffer(len);
+	size_t done = 0;
+	ssize_t ret = 0;
+
+	while (done < len) {
+		ret = pread(fd, buf + done, len - done, pos + done);
+		if (ret <= 0)
+			break;
+		done += ret;
+	}
+	if (ret < 0)
+		result(-errno);
+	else if (done < len)
+		printf("short: %zu of %zu\n", done, len);
+	else
+		differs(buf, len, at, seed);
+	free(buf);
+}
+
+static int fiemap(struct fiemap *fm, off_t pos, uint64_t len, int count)
+{
+	memset(fm, 0, sizeof(*fm));
+	fm->fm_start = pos;
+	fm->fm_length = len;
+	fm->fm_extent_count = count;
+	return ioctl(fd, FS_IOC_FIEMAP, fm) < 0 ? -errno : 0;
+}
+
+static void do_phys(off_t pos)
+{
+	struct fiemap *fm = buffer(sizeof(*fm) + sizeof(struct fiemap_extent));
+	const struct fiemap_extent *e = fm->fm_extents;
+	int ret = fiemap(fm, pos, 1, 1);
+
+	if (ret)
+		result(ret);
+	else if (!fm->fm_mapped_extents)
+		printf("hole\n");
+	else if (e->fe_flags & FIEMAP_EXTENT_DELALLOC)
+		printf("delalloc\n");
+	else if (e->fe_flags & FIEMAP_EXTENT_UNWRITTEN)
+		printf("unwritten %llu\n",
+		       e->fe_physical + (pos - e->fe_logical));
+	else
+		printf("%s%llu\n",
+		       e->fe_flags & FIEMAP_EXTENT_SHARED ? "shared " : "",
+		       e->fe_physical + (pos - e->fe_logical));
+	free(fm);
+}
+
+static void do_ondisk(const char *device, off_t pos, size_t len, uint64_t seed)
+{
+	struct fiemap *fm = buffer(sizeof(*fm) + sizeof(struct fiemap_extent));
+	const struct fiemap_extent *e = fm->fm_extents;
+	uint64_t from, to, phys;
+	uint8_t *buf;
+	int dev;
+
+	if (fiemap(fm, pos, len, 1) || !fm->fm_mapped_extents ||
+	    (e->fe_flags & FIEMAP_EXTENT_DELALLOC) ||
+	    e->fe_logical + e->fe_length < pos + len) {
+		printf("not one extent\n");
+		free(fm);
+		return;
+	}
+	phys = e->fe_physical + (pos - e->fe_logical);
+	from = phys & ~4095ULL;
+	to = (phys + len + 4095) & ~4095ULL;
+	buf = buffer(to - from);
+	dev = must(open(device, O_RDONLY | O_DIRECT));
+	want(pread(dev, buf, to - from, from), (ssize_t)(to - from));
+	close(dev);
+	differs(buf + (phys - from), len, pos, seed);
+	free(buf);
+	free(fm);
+}
+
+static void do_extents(void)
+{
+	struct fiemap fm;
+	int ret = fiemap(&fm, 0, FIEMAP_MAX_OFFSET, 0);
+
+	result(ret ? ret : (ssize_t)fm.fm_mapped_extents);
+}
+
+static void do_wait(const char *fifo)
+{
+	char c;
+	int f = must(open(fifo, O_RDONLY));
+
+	while (read(f, &c, 1) > 0)
+		;
+	close(f);
+}
+
+static void command(int argc, char **argv)
+{
+	const char *cmd = argv[0];
+	const char *a[6] = {};
+
+	for (int i = 1; i < argc && i < 6; i++)
+		a[i] = argv[i];
+	if (!strcmp(cmd, "write") && argc >= 4) {
+		do_write(a[1], number(a[2]), number(a[3]), 1,
+			 words(rwf_words, a[4] ? a[4] : "none"));
+	} else if (!strcmp(cmd, "writev") && argc == 6) {
+		do_write(a[1], number(a[2]), number(a[3]), number(a[4]),
+			 words(rwf_words, a[5]));
+	} else if (!strcmp(cmd, "verify") && argc >= 4) {
+		do_verify(number(a[1]), number(a[2]), number(a[3]),
+			  number(a[4] ? a[4] : a[1]));
+	} else if (!strcmp(cmd, "read") && argc == 4) {
+		size_t len = number(a[2]);
+		struct iovec iov = { .iov_base = buffer(len), .iov_len = len };
+		ssize_t ret = preadv2(fd, &iov, 1, number(a[1]),
+				      words(rwf_words, a[3]));
+
+		result(ret < 0 ? -errno : ret);
+		free(iov.iov_base);
+	} else if (!strcmp(cmd, "map") && argc == 2) {
+		map = mmap(NULL, number(a[1]), PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
+		result(map == MAP_FAILED ? -errno : 0);
+	} else if (!strcmp(cmd, "store") && argc == 4 && map) {
+		wt_fill(map + number(a[1]), number(a[2]), number(a[1]),
+			number(a[3]));
+		printf("stored\n");
+	} else if (!strcmp(cmd, "load") && argc == 4 && map) {
+		differs(map + number(a[1]), number(a[2]), number(a[1]),
+			number(a[3]));
+	} else if (!strcmp(cmd, "fsync")) {
+		result(fsync(fd) < 0 ? -errno : 0);
+	} else if (!strcmp(cmd, "truncate") && argc == 2) {
+		result(ftruncate(fd, number(a[1])) < 0 ? -errno : 0);
+	} else if (!strcmp(cmd, "size")) {
+		struct stat st;
+
+		must(fstat(fd, &st));
+		result(st.st_size);
+	} else if (!strcmp(cmd, "offset")) {
+		result(lseek(fd, 0, SEEK_CUR));
+	} else if (!strcmp(cmd, "phys") && argc == 2) {
+		do_phys(number(a[1]));
+	} else if (!strcmp(cmd, "ondisk") && argc == 5) {
+		do_ondisk(a[1], number(a[2]), number(a[3]), number(a[4]));
+	} else if (!strcmp(cmd, "extents")) {
+		do_extents();
+	} else if (!strcmp(cmd, "say") && argc == 2) {
+		printf("%s\n", a[1]);
+	} else if (!strcmp(cmd, "wait") && argc == 2) {
+		do_wait(a[1]);
+	} else {
+		usage(cmd);
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	int flags = O_RDWR, opt, i;
+
+	while ((opt = getopt(argc, argv, "+o:")) != -1) {
+		if (opt != 'o')
+			usage("no such option");
+		flags = words(open_words, optarg);
+		if (!strstr(optarg, "rdonly") && !(flags & O_WRONLY))
+			flags |= O_RDWR;
+	}
+	if (argc - optind < 2)
+		usage("what to do is missing");
+	fd = open(argv[optind], flags, 0644);
+	if (fd < 0) {
+		result(-errno);
+		return 1;
+	}
+	for (i = optind + 1; i < argc;) {
+		int n = 0;
+
+		while (i + n < argc && strcmp(argv[i + n], ":"))
+			n++;
+		if (!n)
+			usage("an empty command");
+		command(n, argv + i);
+		i += n + 1;
+	}
+	return 0;
+}

@@ -1,0 +1,365 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the tests in shell share.
+#
+# Nothing here asserts a time.  Where a test needs an I/O to be in flight, it
+# puts a device-mapper target over the disk and suspends it: `hold`, `release`.
+set -euo pipefail
+
+FSTYP=${FSTYP:-xfs}
+TEST_DIR=${TEST_DIR:-/mnt/test}
+bin=$WT_OUT/user/tests/common
+DEV=${TEST_DEV:-}
+export DM_DISABLE_UDEV=1
+
+fail()
+{
+	echo "FAIL: $*"
+	exit 1
+}
+
+skip()
+{
+	echo "$*"
+	exit 77
+}
+
+# want GOT EXPECTED WHAT
+want()
+{
+	[[ $1 == "$2" ]] || fail "$3: got '${1//$'\n'/ }', expected '${2//$'\n'/ }'"
+}
+
+# io: see common/io.c
+io()
+{
+	"$bin/io" "$@"
+}
+
+# want_io EXPECTED ARGS...: the lines of io, joined by blanks
+want_io()
+{
+	local expected=$1 got
+	shift
+	got=$("$bin/io" "$@" | tr '\n' ' ') || true
+	want "${got% }" "$expected" "io $*"
+}
+
+# until_true SECONDS COMMAND...: a wait for an event, not a measurement
+until_true()
+{
+	local i n=$(($1 * 20))
+	shift
+	for ((i = 0; i < n; i++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# on_exit COMMAND: run when the test ends, however it does, the last first
+exit_commands=()
+on_exit()
+{
+	exit_commands=("$*" "${exit_commands[@]}")
+}
+
+at_exit()
+{
+	local rc=$? c
+	trap - EXIT
+	set +e
+	cd /
+	dm_healthy
+	# shellcheck disable=SC2046 # a list
+	kill $(jobs -p) 2>/dev/null
+	wait
+	for c in "${exit_commands[@]}"; do
+		eval "$c" || rc=1
+	done
+	exit "$rc"
+}
+trap at_exit EXIT
+
+# --- Filesystem --------------------------------------------------------------
+
+fs_mount()
+{
+	mkdir -p "$TEST_DIR"
+	mount -t "$FSTYP" ${1:+-o "$1"} "$DEV" "$TEST_DIR"
+}
+
+# Not by mountpoint(1): a filesystem that is shut down looks like none to it.
+fs_umount()
+{
+	! grep -q "^[^ ]* $TEST_DIR " /proc/self/mounts || umount "$TEST_DIR"
+}
+
+# fs_make MKFS-ARGS...: a fresh XFS on $DEV, mounted
+fs_make()
+{
+	fs_umount
+	mkfs.xfs -q -f "$@" "$DEV"
+	fs_mount
+}
+
+remount()
+{
+	umount "$TEST_DIR"
+	fs_mount
+}
+
+drop_caches()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# shutdown_fs [-f]: as a crash; -f pushes the log first
+shutdown_fs()
+{
+	xfs_io -x -c "shutdown ${1:-}" "$TEST_DIR"
+}
+
+# The kernel's name of a block device: dm-0 for /dev/mapper/x
+dev_name()
+{
+	local n
+	n=$(stat -Lc '%Hr:%Lr' "${1:-$DEV}")
+	basename "$(readlink -f "/sys/dev/block/$n")"
+}
+
+# --- Counters of the filesystem ----------------------------------------------
+
+sys_dir()
+{
+	echo "/sys/fs/xfs/$(dev_name)/writethrough"
+}
+
+counter()
+{
+	cat "$(sys_dir)/$1"
+}
+
+reset_counters()
+{
+	echo 1 >"$(sys_dir)/reset_stats"
+}
+
+# set_mode off|on|always
+set_mode()
+{
+	echo "$1" >"$(sys_dir)/mode"
+}
+
+# --- Device ------------------------------------------------------------------
+
+# dev_stat reads|writes|flushes [DEV]
+dev_stat()
+{
+	local f
+	case $1 in reads) f=1 ;; writes) f=5 ;; flushes) f=16 ;; esac
+	awk -v f="$f" '{ print $f }' "/sys/class/block/$(dev_name "${2:-$DEV}")/stat"
+}
+
+# trace_start [DEV]; trace_stop: every bio sent to the device by then, a line
+# each: RWBS SECTOR SECTORS.  Splits by the device are not seen, so one line is
+# one bio of the filesystem.
+tracefs=/sys/kernel/tracing
+trace_start()
+{
+	local t=$tracefs/instances/wt majmin
+	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
+	majmin=$(stat -Lc '%Hr %Lr' "${1:-$DEV}")
+	mkdir -p "$t"
+	# dev_t inside the kernel
+	echo "dev == $((${majmin% *} << 20 | ${majmin#* }))" \
+		>"$t/events/block/block_bio_queue/filter"
+	echo 16384 >"$t/buffer_size_kb"
+	echo >"$t/trace"
+	echo 1 >"$t/events/block/block_bio_queue/enable"
+}
+
+trace_stop()
+{
+	local t=$tracefs/instances/wt
+	echo 0 >"$t/events/block/block_bio_queue/enable"
+	sed -n 's/.*block_bio_queue: [0-9]*,[0-9]* \([A-Z]*\) \([0-9]*\) + \([0-9]*\) .*/\1 \2 \3/p' \
+		"$t/trace"
+	rmdir "$t"
+}
+
+# bios FILE POS LEN: of a trace on stdin, the writes to that part of the file,
+# which must be one extent.
+bios_to()
+{
+	local phys
+	phys=$(io -o rdonly "$1" phys "$2")
+	awk -v s="$((${phys#shared } / 512))" -v n="$(($3 / 512))" \
+		'$1 ~ /W/ && $2 < s + n && $2 + $3 > s'
+}
+
+# --- Holding I/O back --------------------------------------------------------
+
+# dm_make [TABLE]: a device-mapper device over $TEST_DEV becomes $DEV.  The table
+# has lines for dmsetup; @ in it is the disk.  Default: all of it, linear.
+dm_make()
+{
+	dm_size=$(blockdev --getsz "$TEST_DEV")
+	fs_umount
+	dmsetup create wt-test --table "$(dm_table "${1:-0 $dm_size linear @ 0}")"
+	dmsetup mknodes wt-test
+	DEV=/dev/mapper/wt-test
+	on_exit dm_remove
+}
+
+dm_remove()
+{
+	[[ $DEV == /dev/mapper/wt-test ]] || return 0
+	dm_healthy
+	fs_umount
+	dmsetup remove wt-test
+	DEV=$TEST_DEV
+}
+
+dm_table()
+{
+	echo "${1//@/$TEST_DEV}"
+}
+
+# Nothing is held back and nothing fails any more.
+dm_healthy()
+{
+	[[ $DEV != /dev/mapper/wt-test ]] || dm_swap "0 $dm_size linear @ 0"
+}
+
+# dm_swap TABLE: I/O in flight is waited for, the filesystem not asked
+dm_swap()
+{
+	# Resumed first, if held: a suspension of that kind would not wait.
+	dmsetup resume wt-test
+	dmsetup suspend --nolockfs wt-test
+	dmsetup load wt-test --table "$(dm_table "$1")"
+	dmsetup resume wt-test
+}
+
+# dm_around START SECTORS TARGET: a target in place of those sectors
+dm_around()
+{
+	local end=$(($1 + $2))
+	dm_swap "0 $1 linear @ 0
+$1 $2 $3
+$end $((dm_size - end)) linear @ $end"
+}
+
+# dm_fails FILE POS LEN: the device refuses those bytes of the file
+dm_fails()
+{
+	dm_around $(($(phys "$1" "$2") / 512)) $(($3 / 512)) error
+}
+
+# dm_keeps FILE POS LEN: writes of those bytes are kept for longer than any test,
+# or until dm_healthy; reads and flushes pass
+dm_keeps()
+{
+	local s=$(($(phys "$1" "$2") / 512))
+	dm_around "$s" $(($3 / 512)) "delay @ $s 0 @ $s 1000000 @ $s 0"
+}
+
+# All I/O is kept, until release.
+hold()
+{
+	dmsetup suspend --nolockfs --noflush wt-test
+}
+
+release()
+{
+	dmsetup resume wt-test
+}
+
+# in_kernel PID: it waits in the kernel, for I/O or for somebody who does
+in_kernel()
+{
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	[[ ${stat##*) } == D* ]]
+}
+
+# wait_in_kernel PID: until the process waits inside the kernel
+wait_in_kernel()
+{
+	local i stat
+	for ((i = 0; i < 500; i++)); do
+		! in_kernel "$1" || return 0
+		{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || break
+		[[ ${stat##*) } != Z* ]] || break
+		sleep 0.02
+	done
+	fail "process $1 does not wait in the kernel"
+}
+
+# still_in_kernel PID WHAT: it must still be there after the others had time to
+# go wrong.  A machine too slow makes this pass, never fail.
+still_in_kernel()
+{
+	sleep 0.3
+	in_kernel "$1" || fail "$2"
+}
+
+# phys FILE POS: where on the device the byte is
+phys()
+{
+	local p
+	p=$(io -o rdonly "$1" phys "$2")
+	p=${p##* }
+	[[ $p =~ ^[0-9]+$ ]] || fail "$1 has nothing at $2: $p"
+	echo "$p"
+}
+
+# want_on_disk FILE POS LEN SEED: what the device holds there, past all caches.
+# The range must be one extent.
+want_on_disk()
+{
+	want_io same -o rdonly "$1" ondisk "$TEST_DEV" "$2" "$3" "$4"
+}
+
+# for_block_sizes FUNCTION [SIZE...]: a fresh filesystem for each
+for_block_sizes()
+{
+	local each=$1 bs
+	shift
+	(($#)) || set -- 512 1024 2048 4096
+	for bs; do
+		echo "block size $bs"
+		if ((bs == 512)); then
+			fs_make -m crc=0 -b size=512
+		else
+			fs_make -b size="$bs"
+		fi
+		"$each" "$bs"
+	done
+}
+
+# matrix_of BLOCKSIZE STATE...: see common/matrix.c; each write must have gone
+# through, and all is compared again after a remount.
+matrix_of()
+{
+	local bs=$1 state flags n
+	shift
+	for flags in wt wt,dsync; do
+		mkdir -p "$TEST_DIR/$flags"
+		for state; do
+			reset_counters
+			n=$("$bin/matrix" "$state" "$bs" "$flags" "$TEST_DIR/$flags")
+			want "$(counter calls)" "$n" "calls written through, $state"
+			want "$(counter fallbacks)" 0 "fallbacks, $state"
+			want "$(counter errors)" 0 "errors, $state"
+		done
+	done
+	remount
+	for flags in wt wt,dsync; do
+		for state; do
+			"$bin/matrix" -v "$state" "$bs" - "$TEST_DIR/$flags"
+		done
+	done
+}
