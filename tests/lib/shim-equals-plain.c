@@ -21,7 +21,7 @@
 #define NR_FDS 10
 #define LIMIT (1 << 20)
 
-static uint64_t state;
+static uint64_t seed, state;
 static volatile sig_atomic_t signals;
 
 static uint32_t rnd(uint32_t n)
@@ -97,7 +97,12 @@ static void *memory(uint32_t len)
 	case 0:
 		return buffer + LIMIT; /* bad */
 	case 1:
-		return buffer + LIMIT - len / 2; /* half bad */
+		/*
+		 * Half bad, in odd seeds.  What such a call leaves behind the
+		 * bytes it reports differs between two runs without the shim,
+		 * too, so those seeds compare no content.
+		 */
+		return buffer + LIMIT - (seed & 1 ? len / 2 : len);
 	case 2:
 		return NULL;
 	case 3:
@@ -215,13 +220,13 @@ static void operation(int i, int fd, FILE *log)
 }
 
 /* The log is written by stdio, which the shim does not touch. */
-static void program(const char *seed, const char *dir)
+static void program(const char *number, const char *dir)
 {
 	struct rlimit limit = { LIMIT, LIMIT };
 	FILE *log;
 	int i, fd;
 
-	state = strtoull(seed, NULL, 10);
+	seed = state = strtoull(number, NULL, 10);
 	must(chdir(dir));
 	log = fopen("log", "w");
 	if (!log)
@@ -292,7 +297,8 @@ static void same_directories(const char *a, const char *b)
 	compare(a, b, "log");
 	while ((d = readdir(dir)))
 		if (*d->d_name != '.') {
-			compare(a, b, d->d_name);
+			if (!(seed & 1))
+				compare(a, b, d->d_name);
 			files++;
 		}
 	closedir(dir);
@@ -308,7 +314,7 @@ static void check(const struct lt_counts *c)
 	want(c->untouched_calls > 0, 1);
 }
 
-static void one_seed(int seed)
+static void one_seed(void)
 {
 	const char *const match[] = { "--match", "*.m", NULL };
 	const char *const dsync[] = { "--match", "*.m",	    "--match",
@@ -318,7 +324,7 @@ static void one_seed(int seed)
 	pid_t pid;
 	int status;
 
-	snprintf(text, sizeof(text), "%d", seed);
+	snprintf(text, sizeof(text), "%d", (int)seed);
 	must(mkdir("plain", 0700));
 	must(pid = fork());
 	if (!pid)
@@ -341,15 +347,14 @@ static void one_seed(int seed)
 int main(int argc, char **argv)
 {
 	const char *dir;
-	int seed;
 
 	if (argc == 3)
 		program(argv[1], argv[2]);
 	dir = lt_enter_dir();
-	for (seed = 1; seed <= 5; seed++) {
-		printf("seed %d\n", seed);
+	for (seed = 1; seed <= 6; seed++) {
+		printf("seed %d\n", (int)seed);
 		fflush(stdout);
-		one_seed(seed);
+		one_seed();
 	}
 	lt_leave_dir(dir);
 	return 0;
