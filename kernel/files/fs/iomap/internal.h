@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the buffered I/O code and write-through share.
+ */
+#ifndef _IOMAP_INTERNAL_H
+#define _IOMAP_INTERNAL_H
+
+#include <linux/iomap_writethrough.h>
+
+/*
+ * Structure allocated for each folio to track per-block uptodate, dirty state
+ * and I/O completions.
+ */
+struct iomap_folio_state {
+	spinlock_t		state_lock;
+	unsigned int		read_bytes_pending;
+	atomic_t		write_bytes_pending;
+
+	/*
+	 * Each block has two bits in this bitmap:
+	 * Bits [0..blocks_per_folio) has the uptodate status.
+	 * Bits [b_p_f...(2*b_p_f))   has the dirty status.
+	 */
+	unsigned long		state[];
+};
+
+struct iomap_folio_state *ifs_alloc(struct inode *inode, struct folio *folio,
+		unsigned int flags);
+unsigned int iomap_find_dirty_range(struct folio *folio, u64 *range_start,
+		u64 range_end);
+void iomap_clear_range_dirty(struct folio *folio, size_t off, size_t len);
+void iomap_set_range_dirty(struct folio *folio, size_t off, size_t len);
+int iomap_write_begin(struct iomap_iter *iter, loff_t pos, size_t len,
+		struct folio **foliop);
+loff_t iomap_write_iter(struct iomap_iter *iter, struct iov_iter *i);
+int iomap_add_to_ioend(struct iomap_writepage_ctx *wpc,
+		struct writeback_control *wbc, struct folio *folio,
+		struct inode *inode, loff_t pos, loff_t end_pos,
+		unsigned int len);
+int iomap_submit_ioend(struct iomap_writepage_ctx *wpc, int error);
+
+/* Hooks of iomap_write_iter(), in the order it calls them. */
+int iomap_writethrough_throttle(struct iomap_iter *iter,
+		unsigned int bdp_flags);
+int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
+		size_t len, struct folio **foliop);
+int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio);
+void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
+		loff_t pos, size_t written);
+void __iomap_writethrough_submit(struct iomap_writethrough *wt);
+
+/* Hooks of the ioend's life. */
+void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend);
+void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error);
+
+/*
+ * True while this write has marked folios as under writeback that no device has
+ * been sent yet.  It must not sleep on anything then, see writethrough.c.
+ */
+static inline bool iomap_writethrough_pending(const struct iomap_iter *iter)
+{
+	return iter->wt && iter->wt->wpc.ioend;
+}
+
+static inline void iomap_writethrough_submit(struct iomap_iter *iter)
+{
+	if (iomap_writethrough_pending(iter))
+		__iomap_writethrough_submit(iter->wt);
+}
+
+/*
+ * Segments to allocate for a bio that starts at file position @pos.  Writeback
+ * cannot know what it will find; a write-through write knows what it has left.
+ */
+static inline unsigned short
+iomap_ioend_nr_vecs(const struct iomap_writepage_ctx *wpc, loff_t pos)
+{
+	loff_t end;
+
+	if (!wpc->wt)
+		return BIO_MAX_VECS;
+	end = min_t(loff_t, wpc->wt->pos + wpc->wt->len,
+		    wpc->iomap.offset + wpc->iomap.length);
+	return bio_max_segs(DIV_ROUND_UP(end - round_down(pos, PAGE_SIZE),
+					 PAGE_SIZE));
+}
+
+#endif /* _IOMAP_INTERNAL_H */

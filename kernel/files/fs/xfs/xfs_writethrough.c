@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Buffered write-through: the mode and counters of each filesystem, and the maps
+ * of its writes.
+ *
+ * Lock order as for buffered writes: IOLOCK, then folio locks, then ILOCK.  The
+ * IOLOCK is dropped before the I/O is waited for.
+ */
+#include "xfs.h"
+#include "xfs_shared.h"
+#include "xfs_format.h"
+#include "xfs_log_format.h"
+#include "xfs_trans_resv.h"
+#include "xfs_mount.h"
+#include "xfs_inode.h"
+#include "xfs_bmap.h"
+#include "xfs_bmap_util.h"
+#include "xfs_iomap.h"
+#include "xfs_aops.h"
+#include "xfs_sysfs.h"
+#include "xfs_writethrough.h"
+
+#include <linux/iomap_writethrough.h>
+
+/* Indices into xfs_wt_modes. */
+enum {
+	XFS_WT_OFF,
+	XFS_WT_ON,
+	XFS_WT_ALWAYS,
+};
+
+static const char *const xfs_wt_modes[] = {
+	[XFS_WT_OFF]	= "off",
+	[XFS_WT_ON]	= "on",
+	[XFS_WT_ALWAYS]	= "always",
+};
+
+/* The mode of filesystems mounted from now on. */
+static unsigned int xfs_wt_default = XFS_WT_ON;
+
+enum {
+	XFS_WT_CALLS,
+	XFS_WT_BYTES,
+	XFS_WT_BIOS,
+	XFS_WT_FUA,
+	XFS_WT_FLUSHES,
+	XFS_WT_FALLBACKS,
+	XFS_WT_ERRORS,
+	XFS_WT_NR_STATS,
+};
+
+struct xfs_wt_stats {
+	u64			count[XFS_WT_NR_STATS];
+};
+
+struct xfs_writethrough {
+	struct xfs_kobj		kobj;
+	unsigned int		mode;
+	struct xfs_wt_stats __percpu *stats;
+};
+
+#define xfs_wt_stat_add(mp, stat, n) \
+	this_cpu_add((mp)->m_writethrough->stats->count[stat], (n))
+
+static inline struct xfs_writethrough *
+to_writethrough(
+	struct kobject		*kobject)
+{
+	return container_of(to_kobj(kobject), struct xfs_writethrough, kobj);
+}
+
+static ssize_t
+mode_show(
+	struct kobject		*kobject,
+	struct kobj_attribute	*attr,
+	char			*buf)
+{
+	unsigned int		mode = READ_ONCE(to_writethrough(kobject)->mode);
+	int			len = 0;
+	int			i;
+
+	for (i = 0; i < ARRAY_SIZE(xfs_wt_modes); i++)
+		len += sysfs_emit_at(buf, len, i == mode ? "%s[%s]" : "%s%s",
+				i ? " " : "", xfs_wt_modes[i]);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+/* A write under way goes on as it began. */
+static ssize_t
+mode_store(
+	struct kobject		*kobject,
+	struct kobj_attribute	*attr,
+	const char		*buf,
+	size_t			count)
+{
+	int			mode;
+
+	mode = sysfs_match_string(xfs_wt_modes, buf);
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(to_writethrough(kobject)->mode, mode);
+	return count;
+}
+
+static ssize_t
+xfs_wt_stat_show(
+	struct kobject		*kobject,
+	struct kobj_attribute	*attr,
+	char			*buf);
+
+/* Counts that happen meanwhile may survive. */
+static ssize_t
+reset_stats_store(
+	struct kobject		*kobject,
+	struct kobj_attribute	*attr,
+	const char		*buf,
+	size_t			count)
+{
+	struct xfs_writethrough	*wt = to_writethrough(kobject);
+	unsigned int		val;
+	int			error;
+	int			cpu;
+
+	error = kstrtouint(buf, 0, &val);
+	if (error)
+		return error;
+	if (val != 1)
+		return -EINVAL;
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(wt->stats, cpu), 0, sizeof(*wt->stats));
+	return count;
+}
+
+static struct kobj_attribute xfs_wt_mode_attr = __ATTR_RW(mode);
+static struct kobj_attribute xfs_wt_reset_stats_attr = __ATTR_WO(reset_stats);
+
+#define XFS_WT_STAT_ATTR(name)	__ATTR(name, 0444, xfs_wt_stat_show, NULL)
+
+static struct kobj_attribute xfs_wt_stat_attrs[] = {
+	[XFS_WT_CALLS]		= XFS_WT_STAT_ATTR(calls),
+	[XFS_WT_BYTES]		= XFS_WT_STAT_ATTR(bytes),
+	[XFS_WT_BIOS]		= XFS_WT_STAT_ATTR(bios),
+	[XFS_WT_FUA]		= XFS_WT_STAT_ATTR(fua),
+	[XFS_WT_FLUSHES]	= XFS_WT_STAT_ATTR(flushes),
+	[XFS_WT_FALLBACKS]	= XFS_WT_STAT_ATTR(fallbacks),
+	[XFS_WT_ERRORS]		= XFS_WT_STAT_ATTR(errors),
+};
+
+static ssize_t
+xfs_wt_stat_show(
+	struct kobject		*kobject,
+	struct kobj_attribute	*attr,
+	char			*buf)
+{
+	struct xfs_writethrough	*wt = to_writethrough(kobject);
+	u64			sum = 0;
+	int			cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu_ptr(wt->stats, cpu)->
+				count[attr - xfs_wt_stat_attrs];
+	return sysfs_emit(buf, "%llu\n", sum);
+}
+
+static struct attribute *xfs_wt_attrs[] = {
+	&xfs_wt_mode_attr.attr,
+	&xfs_wt_reset_stats_attr.attr,
+	&xfs_wt_stat_attrs[XFS_WT_CALLS].attr,
+	&xfs_wt_stat_attrs[XFS_WT_BYTES].attr,
+	&xfs_wt_stat_attrs[XFS_WT_BIOS].attr,
+	&xfs_wt_stat_attrs[XFS_WT_FUA].attr,
+	&xfs_wt_stat_attrs[XFS_WT_FLUSHES].attr,
+	&xfs_wt_stat_attrs[XFS_WT_FALLBACKS].attr,
+	&xfs_wt_stat_attrs[XFS_WT_ERRORS].attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(xfs_wt);
+
+static const struct kobj_type xfs_writethrough_ktype = {
+	.release		= xfs_sysfs_release,
+	.sysfs_ops		= &kobj_sysfs_ops,
+	.default_groups		= xfs_wt_groups,
+};
+
+static int
+xfs_wt_default_set(
+	const char			*val,
+	const struct kernel_param	*kp)
+{
+	int				mode;
+
+	mode = sysfs_match_string(xfs_wt_modes, val);
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(xfs_wt_default, mode);
+	return 0;
+}
+
+static int
+xfs_wt_default_get(
+	char				*buf,
+	const struct kernel_param	*kp)
+{
+	return sysfs_emit(buf, "%s\n", xfs_wt_modes[READ_ONCE(xfs_wt_default)]);
+}
+
+static const struct kernel_param_ops xfs_wt_default_ops = {
+	.set			= xfs_wt_default_set,
+	.get			= xfs_wt_default_get,
+};
+
+module_param_cb(writethrough, &xfs_wt_default_ops, NULL, 0644);
+MODULE_PARM_DESC(writethrough,
+	"Buffered write-through of new mounts: off, on (default) or always");
+
+int
+xfs_writethrough_init(
+	struct xfs_mount	*mp)
+{
+	struct xfs_writethrough	*wt;
+	int			error;
+
+	wt = kzalloc(sizeof(*wt), GFP_KERNEL);
+	if (!wt)
+		return -ENOMEM;
+	wt->stats = alloc_percpu(struct xfs_wt_stats);
+	if (!wt->stats) {
+		error = -ENOMEM;
+		goto out_free;
+	}
+	wt->mode = READ_ONCE(xfs_wt_default);
+
+	error = xfs_sysfs_init(&wt->kobj, &xfs_writethrough_ktype, &mp->m_kobj,
+			"writethrough");
+	if (error)
+		goto out_free_stats;
+	mp->m_writethrough = wt;
+	return 0;
+
+out_free_stats:
+	free_percpu(wt->stats);
+out_free:
+	kfree(wt);
+	return error;
+}
+
+void
+xfs_writethrough_destroy(
+	struct xfs_mount	*mp)
+{
+	struct xfs_writethrough	*wt = mp->m_writethrough;
+
+	xfs_sysfs_del(&wt->kobj);
+	free_percpu(wt->stats);
+	kfree(wt);
+	mp->m_writethrough = NULL;
+}
+
+/*
+ * Map blocks for a write-through write.  What a buffered write leaves as delayed
+ * allocation is allocated at once, because its blocks are written before the
+ * folios are unlocked; like writeback's, such blocks are unwritten until the data
+ * is on the device.  The reservation of a buffered write, with its speculative
+ * preallocation, is kept, so that a log that grows by small writes stays in few
+ * extents.
+ */
+static int
+xfs_writethrough_iomap_begin(
+	struct inode		*inode,
+	loff_t			offset,
+	loff_t			length,
+	unsigned int		flags,
+	struct iomap		*iomap,
+	struct iomap		*srcmap)
+{
+	struct xfs_inode	*ip = XFS_I(inode);
+	struct xfs_mount	*mp = ip->i_mount;
+	struct xfs_bmbt_irec	cmap;
+	struct xfs_iext_cursor	icur;
+	struct iomap		real = { };
+	int			whichfork;
+	int			error;
+
+	do {
+		srcmap->type = IOMAP_HOLE;
+		error = xfs_buffered_write_iomap_begin(inode, offset, length,
+				flags, iomap, srcmap);
+		if (error)
+			return error;
+		if (iomap->type != IOMAP_DELALLOC)
+			break;
+
+		/*
+		 * Background writeback may have converted the extent since, even
+		 * from the COW to the data fork, or punched it out if that
+		 * failed: look again.
+		 */
+		whichfork = (iomap->flags & IOMAP_F_SHARED) ?
+				XFS_COW_FORK : XFS_DATA_FORK;
+		error = xfs_bmapi_convert_delalloc(ip, whichfork, offset, &real,
+				NULL);
+		if (error) {
+			/* What this call has reserved. */
+			xfs_buffered_write_iomap_end(inode, offset, length, 0,
+					flags, iomap);
+			continue;
+		}
+		*iomap = real;
+	} while (error == -EAGAIN);
+	if (error)
+		return error;
+
+	/*
+	 * Blocks that have an extent in the COW fork must go there even if they
+	 * are not shared, so a map of the data fork ends where the next begins.
+	 */
+	if (!(iomap->flags & IOMAP_F_SHARED) && xfs_inode_has_cow_data(ip)) {
+		loff_t		cow_pos;
+
+		xfs_ilock(ip, XFS_ILOCK_SHARED);
+		if (xfs_iext_lookup_extent(ip, ip->i_cowfp,
+				XFS_B_TO_FSBT(mp, offset), &icur, &cmap)) {
+			cow_pos = XFS_FSB_TO_B(mp, cmap.br_startoff);
+			if (cow_pos > offset &&
+			    cow_pos < iomap->offset + iomap->length)
+				iomap->length = cow_pos - iomap->offset;
+		}
+		xfs_iunlock(ip, XFS_ILOCK_SHARED);
+	}
+	return 0;
+}
+
+static const struct iomap_ops xfs_writethrough_iomap_ops = {
+	.iomap_begin		= xfs_writethrough_iomap_begin,
+};
+
+static const struct iomap_writeback_ops xfs_writethrough_wb_ops = {
+	.prepare_ioend		= xfs_prepare_ioend,
+};
+
+/*
+ * Does this buffered write go through?  1 or 0, -EOPNOTSUPP if it should but
+ * cannot, -EAGAIN if it would have to wait and must not.
+ */
+int
+xfs_writethrough_wanted(
+	struct kiocb		*iocb)
+{
+	struct inode		*inode = file_inode(iocb->ki_filp);
+	struct xfs_mount	*mp = XFS_I(inode)->i_mount;
+	unsigned int		mode = READ_ONCE(mp->m_writethrough->mode);
+
+	if (iocb->ki_flags & IOCB_WRITETHROUGH) {
+		if (mode == XFS_WT_OFF || IS_SWAPFILE(inode)) {
+			xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
+			return -EOPNOTSUPP;
+		}
+	} else if (mode != XFS_WT_ALWAYS) {
+		return 0;
+	}
+
+	/* Its own I/O is what a write-through write waits for. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	return 1;
+}
+
+/*
+ * Write through.  Entered with the IOLOCK held as *@iolock.  Dropped, and *@iolock
+ * cleared, before the I/O is waited for; still held on return if there was no
+ * space for a single byte, for the caller to make some and try again.
+ */
+ssize_t
+xfs_writethrough_write(
+	struct kiocb		*iocb,
+	struct iov_iter		*from,
+	unsigned int		*iolock)
+{
+	struct xfs_inode	*ip = XFS_I(file_inode(iocb->ki_filp));
+	struct xfs_mount	*mp = ip->i_mount;
+	struct iomap_writethrough wt;
+	ssize_t			ret;
+
+	ret = iomap_writethrough_write(&wt, iocb, from,
+			&xfs_writethrough_iomap_ops, &xfs_writethrough_wb_ops,
+			NULL);
+	if (ret == -ENOSPC || ret == -EDQUOT)
+		return iomap_writethrough_finish(&wt, ret);
+
+	xfs_iunlock(ip, *iolock);
+	*iolock = 0;
+	ret = iomap_writethrough_finish(&wt, ret);
+
+	if (wt.nr_bios) {
+		xfs_wt_stat_add(mp, XFS_WT_CALLS, 1);
+		xfs_wt_stat_add(mp, XFS_WT_BIOS, wt.nr_bios);
+	}
+	if (wt.error)
+		xfs_wt_stat_add(mp, XFS_WT_ERRORS, 1);
+	if (ret > 0) {
+		xfs_wt_stat_add(mp, XFS_WT_BYTES, ret);
+		/* The caller runs generic_write_sync(). */
+		if (iocb_is_dsync(iocb))
+			xfs_wt_stat_add(mp, XFS_WT_FLUSHES, 1);
+	}
+	return ret;
+}
