@@ -77,7 +77,7 @@ kernels: deps
 	@lab/build-kernel stock
 
 test: kernels ## all tests, in guests of the lab; TESTS= for some
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j$$(nproc) build
 	@case "$(TESTS)" in \
 	*--quick*) ;; \
 	*) lab/build-kernel --debug patched ;; \
@@ -85,11 +85,11 @@ test: kernels ## all tests, in guests of the lab; TESTS= for some
 	tests/check $(TESTS)
 
 demo: kernels ## write-through beside the stock paths, and SQLite over a power cut
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j$$(nproc) build
 	@bench/demo
 
 shell: kernels ## an interactive guest; ARGS= for lab/run
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j$$(nproc) build
 	@lab/run $(ARGS) -- bash -i
 
 stat: ## how much existing kernel code we patch, and how much we add
@@ -120,8 +120,8 @@ lint-format: deps ## clang-format on our programs
 	@echo "clang-format: $(words $(SOURCES)) files"
 
 lint-build: deps ## -Werror builds with gcc and clang
-	@$(MAKE) --no-print-directory -s O=out/lint-gcc CC=gcc CFLAGS='$(CFLAGS) -Werror' build
-	@$(MAKE) --no-print-directory -s O=out/lint-clang CC=clang CFLAGS='$(CFLAGS) -Werror' build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) O=out/lint-gcc CC=gcc CFLAGS='$(CFLAGS) -Werror' build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) O=out/lint-clang CC=clang CFLAGS='$(CFLAGS) -Werror' build
 	@echo "-Werror: gcc and clang"
 
 series-check: deps ## each patch alone: checkpatch, build without warnings, sparse
