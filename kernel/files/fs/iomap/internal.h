@@ -12,6 +12,7 @@
  * and I/O completions.
  */
 struct iomap_folio_state {
+	/* protects the bitmap below and read_bytes_pending */
 	spinlock_t		state_lock;
 	unsigned int		read_bytes_pending;
 	atomic_t		write_bytes_pending;

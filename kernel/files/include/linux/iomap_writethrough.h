@@ -37,6 +37,7 @@ struct iomap_writethrough {
 	atomic_long_t			in_flight;
 	bool				throttled;
 	unsigned int			nr_bios;
+	/* taken in the completion of bios too, so with interrupts off */
 	spinlock_t			lock;
 	int				error;
 	loff_t				error_pos;
