@@ -137,7 +137,8 @@ uninstall: ## what install put there
 		libwritethrough.a libwt-preload.so pkgconfig/libwritethrough.pc) \
 		$(DESTDIR)$(INCLUDEDIR)/writethrough.h $(DESTDIR)$(PREFIX)/bin/wt \
 		$(DESTDIR)$(MANDIR)/man1/wt.1 \
-		$(addprefix $(DESTDIR)$(MANDIR)/man3/, libwritethrough.3 wt_probe.3 wt_pwritev.3)
+		$(addprefix $(DESTDIR)$(MANDIR)/man3/, libwritethrough.3 wt_probe.3 wt_pwritev.3) \
+		$(DESTDIR)$(MANDIR)/man7/writethrough.7
 
 clean: ## our programs and results; the kernels stay
 	rm -rf $(O) out/lint-gcc out/lint-clang out/test out/demo

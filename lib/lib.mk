@@ -50,7 +50,8 @@ MANDIR ?= $(PREFIX)/share/man
 
 .PHONY: install-lib
 install-lib: $(LIB_SO) $(LIB_A) $(LIB_PRELOAD)
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man3
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
+		$(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(LIB_SO).$(LIB_VERSION) $(LIB_PRELOAD) $(DESTDIR)$(LIBDIR)
 	ln -sf libwritethrough.so.$(LIB_VERSION) $(DESTDIR)$(LIBDIR)/libwritethrough.so.0
 	ln -sf libwritethrough.so.0 $(DESTDIR)$(LIBDIR)/libwritethrough.so
@@ -60,3 +61,4 @@ install-lib: $(LIB_SO) $(LIB_A) $(LIB_PRELOAD)
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(LIB_VERSION)|' \
 		lib/libwritethrough.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libwritethrough.pc
 	install -m 644 man/libwritethrough.3 man/wt_probe.3 man/wt_pwritev.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 man/writethrough.7 $(DESTDIR)$(MANDIR)/man7
