@@ -77,7 +77,7 @@ kernels: deps
 	@lab/build-kernel stock
 
 test: kernels ## all tests, in guests of the lab; TESTS= for some
-	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@case "$(TESTS)" in \
 	*--quick*) ;; \
 	*) lab/build-kernel --debug patched ;; \
@@ -85,11 +85,11 @@ test: kernels ## all tests, in guests of the lab; TESTS= for some
 	tests/check $(TESTS)
 
 demo: kernels ## write-through beside the stock paths, and SQLite over a power cut
-	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/demo
 
 shell: kernels ## an interactive guest; ARGS= for lab/run
-	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@lab/run $(ARGS) -- bash -i
 
 stat: ## how much existing kernel code we patch, and how much we add
