@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Write-through by asynchronous requests: async aio|uring FILE
+ * Write-through by asynchronous requests: async aio|uring FILE [LEN]
  *
  * 64 requests of 4 KiB over the start of FILE, eight at a time, each waited for
- * by its completion; then one that must fail and a durable one.  By system calls
- * alone, so that nothing between the test and the kernel hides a flag.
+ * by its completion; then one that must fail and a durable one.  With LEN: one
+ * request of so many bytes, and its result is printed.  By system calls alone, so
+ * that nothing between the test and the kernel hides a flag.
  */
 #include "wttest.h"
 
@@ -150,6 +151,16 @@ static void one(const struct engine *e, int fd, void *buf, off_t pos, int flags,
 	want(nr, 99);
 }
 
+static void big(const struct engine *e, size_t len)
+{
+	uint8_t *buf = malloc(len);
+	int nr;
+
+	wt_fill(buf, len, 0, e->seed);
+	e->submit(fd, 0, buf, len, 0, RWF_WRITETHROUGH);
+	printf("%zd\n", e->reap(&nr));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct engine aio = { aio_start, aio_submit, aio_reap, 2 };
@@ -159,13 +170,17 @@ int main(int argc, char **argv)
 	int started = 0, ended = 0, slot[REQUESTS], busy[DEPTH] = {}, nr, ro;
 	uint8_t done[REQUESTS] = {};
 
-	if (argc != 3)
-		fail("usage: async aio|uring FILE");
+	if (argc != 3 && argc != 4)
+		fail("usage: async aio|uring FILE [LEN]");
 	e = strcmp(argv[1], "aio") ? &uring : &aio;
 	fd = must(open(argv[2], O_RDWR));
 	if (posix_memalign((void **)&bufs, UNIT, UNIT * DEPTH))
 		fail("no memory");
 	e->start();
+	if (argc == 4) {
+		big(e, atol(argv[3]));
+		return 0;
+	}
 	while (ended < REQUESTS) {
 		for (int s = 0; s < DEPTH && started < REQUESTS; s++) {
 			off_t pos = (off_t)started * UNIT;

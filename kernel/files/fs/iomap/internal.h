@@ -48,26 +48,10 @@ int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio);
 void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		loff_t pos, size_t written);
-void __iomap_writethrough_submit(struct iomap_writethrough *wt);
 
 /* Hooks of the ioend's life. */
 void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend);
 void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error);
-
-/*
- * True while this write has marked folios as under writeback that no device has
- * been sent yet.  It must not sleep on anything then, see writethrough.c.
- */
-static inline bool iomap_writethrough_pending(const struct iomap_iter *iter)
-{
-	return iter->wt && iter->wt->wpc.ioend;
-}
-
-static inline void iomap_writethrough_submit(struct iomap_iter *iter)
-{
-	if (iomap_writethrough_pending(iter))
-		__iomap_writethrough_submit(iter->wt);
-}
 
 /*
  * Segments to allocate for a bio that starts at file position @pos.  Writeback

@@ -73,7 +73,8 @@ static void iomap_wt_put(struct iomap_writethrough *wt)
 	 */
 	rcu_read_lock();
 	if (atomic_dec_and_test(&wt->ref)) {
-		WRITE_ONCE(wt->task, NULL);
+		/* Pairs with the wait: @error is read after it. */
+		smp_store_release(&wt->task, NULL);
 		blk_wake_io_task(task);
 	}
 	rcu_read_unlock();
@@ -115,11 +116,16 @@ void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error)
 	iomap_wt_put(wt);
 }
 
+/*
+ * For iomap_writethrough_submit(): call that before anything that may wait for a
+ * folio, ->iomap_begin() too.
+ */
 void __iomap_writethrough_submit(struct iomap_writethrough *wt)
 {
 	/* A failure reaches @wt through the completion of the ioend. */
 	iomap_submit_ioend(&wt->wpc, 0);
 }
+EXPORT_SYMBOL_GPL(__iomap_writethrough_submit);
 
 static void iomap_wt_throttle(struct iomap_writethrough *wt)
 {
@@ -166,12 +172,8 @@ int iomap_writethrough_throttle(struct iomap_iter *iter, unsigned int bdp_flags)
 	return balance_dirty_pages_ratelimited_flags(mapping, bdp_flags);
 }
 
-/*
- * iomap_write_begin() without sleeping while an ioend is pending, and else with
- * nothing pending.
- */
-int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
-		size_t len, struct folio **foliop)
+static int iomap_wt_write_begin(struct iomap_iter *iter, loff_t pos, size_t len,
+		struct folio **foliop)
 {
 	if (iomap_writethrough_pending(iter) &&
 	    !(iter->flags & IOMAP_NOWAIT)) {
@@ -188,13 +190,39 @@ int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 }
 
 /*
- * The folio was found and locked.  If it is under writeback, that may be by this
- * very write, when an extent ends inside the folio; in any case its data must not
+ * iomap_write_begin() without sleeping while an ioend is pending, and else with
+ * nothing pending.
+ */
+int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
+		size_t len, struct folio **foliop)
+{
+	unsigned int bs = i_blocksize(iter->inode);
+	int status = iomap_wt_write_begin(iter, pos, len, foliop);
+
+	/* There is no folio if the map has become stale. */
+	if (!status && !(iter->iomap.flags & IOMAP_F_STALE)) {
+		u64 start = round_down(pos, bs);
+		u64 end = min_t(u64, round_up(pos + len, bs),
+				folio_pos(*foliop) + folio_size(*foliop));
+
+		/* Before the copy makes them dirty in any case. */
+		iter->wt->was_dirty = folio_test_dirty(*foliop) &&
+				iomap_find_dirty_range(*foliop, &start, end);
+	}
+	return status;
+}
+
+/*
+ * The folio was found and locked, by a write-through write, or by another that must
+ * not wait: FGP_STABLE would.  If it is under writeback, that may be by this very
+ * write, when an extent ends inside the folio; in any case its data must not
  * change, and its one writeback bit cannot stand for two I/Os.
  */
 int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio)
 {
 	if (!folio_test_writeback(folio))
+		return 0;
+	if (!iter->wt && !mapping_stable_writes(folio->mapping))
 		return 0;
 	if (iter->flags & IOMAP_NOWAIT)
 		return -EAGAIN;
@@ -252,14 +280,22 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 	iomap_clear_range_dirty(folio, off, len);
 	if (ifs) {
 		u64 from = folio_pos(folio);
-		u64 to = min_t(u64, from + folio_size(folio),
-			       round_up(isize, bs));
+		u64 folio_end = from + folio_size(folio);
+		u64 to = min_t(u64, folio_end, round_up(isize, bs));
 
 		if (iomap_find_dirty_range(folio, &from, to)) {
 			dirty = true;
-			filemap_dirty_folio(inode->i_mapping, folio);
+			folio_redirty_for_writepage(&wbc, folio);
 		} else {
-			/* Nobody writes blocks beyond EOF. */
+			/*
+			 * Blocks beyond EOF may be dirty by a store through mmap.
+			 * Nobody writes them, and once the folio is clean nobody
+			 * would zero them either.
+			 */
+			from = to;
+			if (iomap_find_dirty_range(folio, &from, folio_end))
+				folio_zero_segment(folio, to - folio_pos(folio),
+						   folio_size(folio));
 			iomap_clear_range_dirty(folio, 0, folio_size(folio));
 		}
 	}
@@ -269,12 +305,6 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		folio_zero_segment(folio, offset_in_folio(folio, isize),
 				   off + len);
 
-	/*
-	 * The bias keeps a quick completion of the blocks from ending the
-	 * folio's writeback while this function still works on it.
-	 */
-	if (ifs)
-		atomic_inc(&ifs->write_bytes_pending);
 	if (dirty)
 		folio_start_writeback_keepwrite(folio);
 	else
@@ -288,14 +318,13 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		/* The ioend before could not be submitted: not sent. */
 		iomap_wt_fail(wt, start, error);
 		iomap_set_range_dirty(folio, off, len);
-		filemap_dirty_folio(inode->i_mapping, folio);
-		if (!ifs)
-			folio_end_writeback(folio);
+		folio_redirty_for_writepage(&wbc, folio);
+		folio_end_writeback(folio);
 	} else {
 		wt->wpc.nr_folios++;
+		if (wt->was_dirty)
+			wt->wpc.ioend->io_wt_mixed = true;
 	}
-	if (ifs && atomic_dec_and_test(&ifs->write_bytes_pending))
-		folio_end_writeback(folio);
 	trace_iomap_writethrough_folio(inode, start, len);
 }
 
@@ -392,6 +421,7 @@ static void iomap_wt_drop_cache(struct iomap_writethrough *wt, loff_t end)
 /**
  * iomap_writethrough_finish - wait for a write-through write
  * @wt: what iomap_writethrough_write() filled
+ * @from: the data; moved back to what was not written
  * @ret: what it returned
  *
  * Context: may sleep; the caller holds no inode or folio lock unless @ret is
@@ -401,14 +431,16 @@ static void iomap_wt_drop_cache(struct iomap_writethrough *wt, loff_t end)
  * like the errors of fsync(); in particular never -EAGAIN or -EOPNOTSUPP, which
  * tell a caller to try another way.  ki_pos is moved back to what is good.
  */
-ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt, ssize_t ret)
+ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt,
+		struct iov_iter *from, ssize_t ret)
 {
 	struct kiocb *iocb = wt->iocb;
 
 	if (!atomic_dec_and_test(&wt->ref)) {
 		for (;;) {
 			set_current_state(TASK_UNINTERRUPTIBLE);
-			if (!READ_ONCE(wt->task))
+			/* Pairs with iomap_wt_put(). */
+			if (!smp_load_acquire(&wt->task))
 				break;
 			blk_io_schedule();
 		}
@@ -417,13 +449,15 @@ ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt, ssize_t ret)
 	mapping_put_stable_writes(wt->inode->i_mapping);
 
 	if (unlikely(wt->error) && ret > 0) {
-		loff_t end = wt->pos + ret;
+		ssize_t copied = ret;
 
 		if (wt->error != -ENOSPC && wt->error != -EDQUOT)
 			wt->error = -EIO;
-		iomap_wt_drop_cache(wt, end);
+		iomap_wt_drop_cache(wt, wt->pos + copied);
 		ret = max_t(loff_t, wt->error_pos - wt->pos, 0);
 		iocb->ki_pos = wt->pos + ret;
+		/* A caller that goes on after a short write goes on from here. */
+		iov_iter_revert(from, copied - ret);
 		if (!ret)
 			ret = wt->error;
 	}

@@ -257,12 +257,58 @@ xfs_writethrough_destroy(
 }
 
 /*
- * Map blocks for a write-through write.  What a buffered write leaves as delayed
- * allocation is allocated at once, because its blocks are written before the
- * folios are unlocked; like writeback's, such blocks are unwritten until the data
- * is on the device.  The reservation of a buffered write, with its speculative
- * preallocation, is kept, so that a log that grows by small writes stays in few
- * extents.
+ * Allocate what a buffered write has left as delayed allocation.  All that the
+ * last look has reserved for this write, even if free space is in fragments: a
+ * reservation inside the file that the write does not get to would stay.
+ */
+static int
+xfs_writethrough_convert(
+	struct inode		*inode,
+	loff_t			offset,
+	loff_t			length,
+	unsigned int		flags,
+	struct iomap		*iomap)
+{
+	loff_t			end = min_t(loff_t, offset + length,
+					iomap->offset + iomap->length);
+	loff_t			pos = offset;
+	struct iomap		real;
+	int			whichfork;
+	int			error;
+
+	whichfork = (iomap->flags & IOMAP_F_SHARED) ?
+			XFS_COW_FORK : XFS_DATA_FORK;
+	do {
+		error = xfs_bmapi_convert_delalloc(XFS_I(inode), whichfork, pos,
+				&real, NULL);
+		if (error)
+			break;
+		pos = real.offset + real.length;
+	} while (pos < end && (iomap->flags & IOMAP_F_NEW));
+
+	/*
+	 * Background writeback has converted the extent, even from the COW to the
+	 * data fork, or punched it out if that failed.
+	 */
+	if (!error || error == -EAGAIN)
+		return 0;
+
+	/*
+	 * Give back what this call has reserved.  That takes the invalidate_lock
+	 * and locks folios, and a store in page_mkwrite holds both while it waits
+	 * for folios that this write has marked.
+	 */
+	iomap_writethrough_submit(container_of(iomap, struct iomap_iter, iomap));
+	xfs_buffered_write_iomap_end(inode, offset, length, 0, flags, iomap);
+	return error;
+}
+
+/*
+ * Map blocks for a write-through write.  Delayed allocation is allocated at once,
+ * because its blocks are written before the folios are unlocked; like writeback's,
+ * such blocks are unwritten until the data is on the device.  The reservation of a
+ * buffered write, with its speculative preallocation, is kept, so that a log that
+ * grows by small writes stays in few extents.
  */
 static int
 xfs_writethrough_iomap_begin(
@@ -277,38 +323,27 @@ xfs_writethrough_iomap_begin(
 	struct xfs_mount	*mp = ip->i_mount;
 	struct xfs_bmbt_irec	cmap;
 	struct xfs_iext_cursor	icur;
-	struct iomap		real = { };
-	int			whichfork;
 	int			error;
 
-	do {
+	/*
+	 * Look again after a conversion: the map to write to, the map to read the
+	 * rest of a block from, and the sequence numbers that tell whether they
+	 * still hold must be of one moment.
+	 */
+	for (;;) {
 		srcmap->type = IOMAP_HOLE;
+		srcmap->flags = 0;
 		error = xfs_buffered_write_iomap_begin(inode, offset, length,
 				flags, iomap, srcmap);
 		if (error)
 			return error;
 		if (iomap->type != IOMAP_DELALLOC)
 			break;
-
-		/*
-		 * Background writeback may have converted the extent since, even
-		 * from the COW to the data fork, or punched it out if that
-		 * failed: look again.
-		 */
-		whichfork = (iomap->flags & IOMAP_F_SHARED) ?
-				XFS_COW_FORK : XFS_DATA_FORK;
-		error = xfs_bmapi_convert_delalloc(ip, whichfork, offset, &real,
-				NULL);
-		if (error) {
-			/* What this call has reserved. */
-			xfs_buffered_write_iomap_end(inode, offset, length, 0,
-					flags, iomap);
-			continue;
-		}
-		*iomap = real;
-	} while (error == -EAGAIN);
-	if (error)
-		return error;
+		error = xfs_writethrough_convert(inode, offset, length, flags,
+				iomap);
+		if (error)
+			return error;
+	}
 
 	/*
 	 * Blocks that have an extent in the COW fork must go there even if they
@@ -385,11 +420,11 @@ xfs_writethrough_write(
 			&xfs_writethrough_iomap_ops, &xfs_writethrough_wb_ops,
 			NULL);
 	if (ret == -ENOSPC || ret == -EDQUOT)
-		return iomap_writethrough_finish(&wt, ret);
+		return iomap_writethrough_finish(&wt, from, ret);
 
 	xfs_iunlock(ip, *iolock);
 	*iolock = 0;
-	ret = iomap_writethrough_finish(&wt, ret);
+	ret = iomap_writethrough_finish(&wt, from, ret);
 
 	if (wt.nr_bios) {
 		xfs_wt_stat_add(mp, XFS_WT_CALLS, 1);

@@ -19,6 +19,7 @@
  * @in_flight: bytes under writeback that were submitted
  * @throttled: the submitter waits for @in_flight to fall
  * @nr_bios: bios submitted
+ * @was_dirty: the blocks to write to were dirty: they have data of others
  * @lock: protects @error and @error_pos
  * @error: the first error of an ioend
  * @error_pos: the lowest file position that an ioend failed at
@@ -37,6 +38,7 @@ struct iomap_writethrough {
 	atomic_long_t			in_flight;
 	bool				throttled;
 	unsigned int			nr_bios;
+	bool				was_dirty;
 	/* taken in the completion of bios too, so with interrupts off */
 	spinlock_t			lock;
 	int				error;
@@ -47,6 +49,23 @@ ssize_t iomap_writethrough_write(struct iomap_writethrough *wt,
 		struct kiocb *iocb, struct iov_iter *from,
 		const struct iomap_ops *ops,
 		const struct iomap_writeback_ops *wb_ops, void *private);
-ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt, ssize_t ret);
+ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt,
+		struct iov_iter *from, ssize_t ret);
+void __iomap_writethrough_submit(struct iomap_writethrough *wt);
+
+/*
+ * True while this write has marked folios as under writeback that no device has
+ * been sent yet.  It must not sleep on anything then, see writethrough.c.
+ */
+static inline bool iomap_writethrough_pending(const struct iomap_iter *iter)
+{
+	return iter->wt && iter->wt->wpc.ioend;
+}
+
+static inline void iomap_writethrough_submit(struct iomap_iter *iter)
+{
+	if (iomap_writethrough_pending(iter))
+		__iomap_writethrough_submit(iter->wt);
+}
 
 #endif /* LINUX_IOMAP_WRITETHROUGH_H */
