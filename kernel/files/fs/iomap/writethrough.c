@@ -81,6 +81,19 @@ static void iomap_wt_put(struct iomap_writethrough *wt)
 }
 
 /*
+ * Can bios alone make data durable?  Only where nothing but the data changes: no
+ * conversion, no copy on write, no metadata (the size is some) that is needed to
+ * find it and not on the device itself; and not past a cache that nothing goes by.
+ */
+static bool iomap_wt_durable_by_bio(const struct iomap *iomap)
+{
+	if (iomap->type != IOMAP_MAPPED ||
+	    (iomap->flags & (IOMAP_F_NEW | IOMAP_F_SHARED | IOMAP_F_DIRTY)))
+		return false;
+	return bdev_fua(iomap->bdev) || !bdev_write_cache(iomap->bdev);
+}
+
+/*
  * An ioend of a write-through write is about to be submitted.  It holds a
  * reference until iomap_writethrough_end_ioend().
  */
@@ -91,6 +104,12 @@ void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend)
 	/* The bio's own count is used up by the time it completes. */
 	ioend->io_wt_bytes = ioend->io_bio.bi_iter.bi_size;
 	ioend->io_bio.bi_opf |= REQ_IDLE;
+	/* Once a sync is needed, it covers this bio too. */
+	if (iocb_is_dsync(wt->iocb) && !wt->need_sync) {
+		if (bdev_write_cache(ioend->io_bio.bi_bdev))
+			ioend->io_bio.bi_opf |= REQ_FUA;
+		wt->nr_durable++;
+	}
 	atomic_inc(&wt->ref);
 	atomic_long_add(ioend->io_wt_bytes, &wt->in_flight);
 	wt->nr_bios++;
@@ -312,6 +331,8 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 
 	/* Valid: iomap_write_begin() checked it under this folio's lock. */
 	wt->wpc.iomap = iter->iomap;
+	if (!iomap_wt_durable_by_bio(&iter->iomap))
+		wt->need_sync = true;
 	error = iomap_add_to_ioend(&wt->wpc, &wbc, folio, inode, start,
 				   min(end, isize), len);
 	if (unlikely(error)) {
@@ -386,6 +407,8 @@ ssize_t iomap_writethrough_write(struct iomap_writethrough *wt,
 	wt->pos = iter.pos;
 	wt->len = iter.len;
 	wt->task = current;
+	/* O_SYNC makes the timestamps durable too. */
+	wt->need_sync = iocb->ki_flags & IOCB_SYNC;
 	atomic_set(&wt->ref, 1);
 	spin_lock_init(&wt->lock);
 

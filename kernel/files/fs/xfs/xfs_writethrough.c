@@ -323,6 +323,7 @@ xfs_writethrough_iomap_begin(
 	struct xfs_mount	*mp = ip->i_mount;
 	struct xfs_bmbt_irec	cmap;
 	struct xfs_iext_cursor	icur;
+	xfs_fsize_t		disk_size;
 	int			error;
 
 	/*
@@ -331,6 +332,13 @@ xfs_writethrough_iomap_begin(
 	 * still hold must be of one moment.
 	 */
 	for (;;) {
+		/*
+		 * Before the look at the inode: whoever moves the size on disk
+		 * does that under the ILOCK, which is taken next, and leaves the
+		 * inode pinned, which is seen then.
+		 */
+		disk_size = READ_ONCE(ip->i_disk_size);
+
 		srcmap->type = IOMAP_HOLE;
 		srcmap->flags = 0;
 		error = xfs_buffered_write_iomap_begin(inode, offset, length,
@@ -344,6 +352,10 @@ xfs_writethrough_iomap_begin(
 		if (error)
 			return error;
 	}
+
+	/* The data cannot be found after a crash without the new size. */
+	if (offset + length > disk_size)
+		iomap->flags |= IOMAP_F_DIRTY;
 
 	/*
 	 * Blocks that have an extent in the COW fork must go there even if they
@@ -390,7 +402,8 @@ xfs_writethrough_wanted(
 			xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
 			return -EOPNOTSUPP;
 		}
-	} else if (mode != XFS_WT_ALWAYS) {
+	} else if (mode == XFS_WT_OFF ||
+		   (mode == XFS_WT_ON && !iocb_is_dsync(iocb))) {
 		return 0;
 	}
 
@@ -403,7 +416,8 @@ xfs_writethrough_wanted(
 /*
  * Write through.  Entered with the IOLOCK held as *@iolock.  Dropped, and *@iolock
  * cleared, before the I/O is waited for; still held on return if there was no
- * space for a single byte, for the caller to make some and try again.
+ * space for a single byte, for the caller to make some and try again.  What is
+ * returned is durable if it has to be.
  */
 ssize_t
 xfs_writethrough_write(
@@ -429,14 +443,16 @@ xfs_writethrough_write(
 	if (wt.nr_bios) {
 		xfs_wt_stat_add(mp, XFS_WT_CALLS, 1);
 		xfs_wt_stat_add(mp, XFS_WT_BIOS, wt.nr_bios);
+		xfs_wt_stat_add(mp, XFS_WT_FUA, wt.nr_durable);
 	}
 	if (wt.error)
 		xfs_wt_stat_add(mp, XFS_WT_ERRORS, 1);
 	if (ret > 0) {
 		xfs_wt_stat_add(mp, XFS_WT_BYTES, ret);
-		/* The caller runs generic_write_sync(). */
-		if (iocb_is_dsync(iocb))
+		if (iocb_is_dsync(iocb) && wt.need_sync) {
 			xfs_wt_stat_add(mp, XFS_WT_FLUSHES, 1);
+			ret = generic_write_sync(iocb, ret);
+		}
 	}
 	return ret;
 }

@@ -19,6 +19,8 @@
  * @in_flight: bytes under writeback that were submitted
  * @throttled: the submitter waits for @in_flight to fall
  * @nr_bios: bios submitted
+ * @nr_durable: those of them that were durable by themselves when they ended
+ * @need_sync: if the write has to be durable, its bios alone do not make it so
  * @was_dirty: the blocks to write to were dirty: they have data of others
  * @lock: protects @error and @error_pos
  * @error: the first error of an ioend
@@ -38,6 +40,8 @@ struct iomap_writethrough {
 	atomic_long_t			in_flight;
 	bool				throttled;
 	unsigned int			nr_bios;
+	unsigned int			nr_durable;
+	bool				need_sync;
 	bool				was_dirty;
 	/* taken in the completion of bios too, so with interrupts off */
 	spinlock_t			lock;
