@@ -15,11 +15,12 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 
 # Debian packages: to build the kernel and our programs, to run guests and what the
-# tests and the demonstration run in them, to check the sources.
+# tests and the demonstration run in them, to draw, to check the sources.
 PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libelf-dev libssl-dev \
 	libjansson-dev pkg-config \
 	util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
+	gnuplot-nox \
 	clang clang-format shellcheck sparse
 ifeq ($(KERNEL_SRC)$(KERNEL_VERSION),)
 PACKAGES += linux-source-6.12
@@ -88,6 +89,12 @@ demo: kernels ## write-through beside the stock paths, and SQLite over a power c
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/demo
 
+bench: kernels ## all paths measured, and the targets; BENCH=full for all cases
+	@bench/run $(if $(filter full,$(BENCH)),--full) $(ARGS)
+
+bench-compare: ## what got faster or slower from A=results.json to B=results.json
+	@bench/compare "$(A)" "$(B)"
+
 shell: kernels ## an interactive guest; ARGS= for lab/run
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@lab/run $(ARGS) -- bash -i
@@ -141,7 +148,7 @@ uninstall: ## what install put there
 		$(DESTDIR)$(MANDIR)/man7/writethrough.7
 
 clean: ## our programs and results; the kernels stay
-	rm -rf $(O) out/lint-gcc out/lint-clang out/test out/demo
+	rm -rf $(O) out/lint-gcc out/lint-clang out/test out/demo out/bench
 
 distclean: ## all of out/
 	rm -rf out
@@ -150,8 +157,9 @@ distclean: ## all of out/
 # VAR KERNEL_VERSION=  version of the package linux-source-6.12 (default: the newest)
 # VAR KERNEL_SRC=      kernel source instead, a directory or a tarball
 # VAR PREFIX= DESTDIR= where to install (default: /usr/local)
+# VAR BENCH=           quick, of about 5 minutes, or full
 # VAR TESTS=           options and tests for tests/check, such as xfs/freeze
 # VAR CC= CFLAGS=      for our programs
 
-.PHONY: help deps build kernel kernels test demo shell stat lint lint-series \
+.PHONY: help deps build kernel kernels test demo bench bench-compare shell stat lint lint-series \
 	lint-shell lint-format lint-build series-check install uninstall clean distclean

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # From the lines of the jobs to the report, and what is wrong with it.
 
-def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-def spread: {min: min, median: median, max: max};
-def to2: . * 100 | round / 100;
+include "numbers";
+
 def rank: {buffered: 0, writethrough: 1, direct: 2}[.];
 
 # What fio said of one round, in place of all it said
@@ -65,12 +64,12 @@ def failures:
 			"\($name): \(.counters.calls) calls went through"),
 		# The empty request of a flush is counted as a write too.
 		(select(.path == "writethrough") |
-			(.dev_writes_per_op - .dev_flushes_per_op | to2 | select(. != 1) |
+			(.dev_writes_per_op - .dev_flushes_per_op | to(2) | select(. != 1) |
 				"\($name): \(.) device writes with data a call, not 1.00"),
-			(select(.dsync | not) | .dev_flushes_per_op | to2 | select(. != 0) |
+			(select(.dsync | not) | .dev_flushes_per_op | to(2) | select(. != 0) |
 				"\($name): \(.) flushes a call, not 0.00"),
-			(.dev_kib_per_op | to2 | select(. != 4) | "\($name): \(.) KiB to the device a call, not 4.00"),
-			(.dev_reads_per_cached_read | to2 | select(. != 0) | "\($name): \(.) device reads a cached read, not 0.00"))),
+			(.dev_kib_per_op | to(2) | select(. != 4) | "\($name): \(.) KiB to the device a call, not 4.00"),
+			(.dev_reads_per_cached_read | to(2) | select(. != 0) | "\($name): \(.) device reads a cached read, not 0.00"))),
 	(.loads | if length == 4 then empty else "loads: \(length) cases, not 4" end),
 	(.loads[] | "load, \(.path), journal \(.journal)" as $name | .rounds[] | .counters as $c |
 		if .path == "buffered" then
