@@ -157,7 +157,8 @@ distclean: ## all of out/
 # VAR KERNEL_VERSION=  version of the package linux-source-6.12 (default: the newest)
 # VAR KERNEL_SRC=      kernel source instead, a directory or a tarball
 # VAR PREFIX= DESTDIR= where to install (default: /usr/local)
-# VAR BENCH=           quick, of about 5 minutes, or full
+# VAR BENCH=           quick, of about 5 minutes, or full; ARGS= for bench/run
+# VAR A= B=            files for bench-compare
 # VAR TESTS=           options and tests for tests/check, such as xfs/freeze
 # VAR CC= CFLAGS=      for our programs
 

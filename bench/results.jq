@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# From the lines of the jobs to results.json, with the targets.  $start: microseconds that a job of one call keeps the guest busy.
+# From the lines of the jobs to results.json, with the targets.  $start: microseconds for which
+# a job of one call keeps the guest busy.
 include "numbers";
 
 def rank: {buffered: 0, writethrough: 1, direct: 2}[.];
@@ -56,15 +57,14 @@ def with_ratios: . as $all | map(. as $c |
 	def beside(p): times($c; first($all[] | select(.name == $c.name and .path == p)) // null);
 	. + {vs_buffered: beside("buffered"), vs_direct: beside("direct")});
 
-# Patched against stock: the medians of two boots, one after the other, and that of all such pairs.
+# Patched against stock: each boot of the one with that of the other next to it.
 def kernels:
 	group_by(.name) | map(
 		([.[] | select(.patched) | .iops] | median | to(1)) as $patched |
 		([.[] | select(.patched | not) | .iops] | median | to(1)) as $stock |
-		([group_by(.boot)[] | (map(select(.patched) | .iops) | median) / (map(select(.patched | not) | .iops) | median)] |
+		([group_by(.round)[] | (map(select(.patched) | .iops) | median) / (map(select(.patched | not) | .iops) | median)] |
 			spread | map_values(to(3))) as $ratio |
-		{name: .[0].name, stock: $stock, patched: $patched, ratio: $ratio,
-			boots: (map(.boot) | unique | length), rounds: (map(.round) | unique | length)});
+		{name: .[0].name, $stock, $patched, $ratio, boots: (map(.round) | unique | length)});
 
 def allocations:
 	group_by([.engine != "psync", .path != "writethrough"]) | map({engine: .[0].engine, path: .[0].path,
@@ -80,7 +80,9 @@ def failures:
 			"\($what): the kernel counted \($c.calls) calls, \($c.fallbacks) fallbacks, \($c.errors) errors for \(.writes) writes"
 	else
 		select($c.calls != 0) | "\($what): \($c.calls) calls went through"
-	end;
+	end,
+	(select(.pattern == "overwrite" and .path != "direct" and .did.reads != 0) |
+		"\($what): \(.did.reads) device reads: the file was not in the cache");
 
 # --- The targets -------------------------------------------------------------------
 
