@@ -2,7 +2,7 @@
 # Two files of results, and what is different in them.
 include "numbers";
 
-def label: .header | "\(.date // "no date"), \(.commit // "no commit"), \(.rounds // "?") rounds, \([.kernels[]? | .release] | join(", "))";
+def described: .header | "\(.date // "no date"), \(.commit // "no commit"), \(.rounds // "?") rounds, \([.kernels[]? | .release] | join(", "))";
 def key: "\(.name), \(.path)";
 def change($a; $b): if $a == 0 then 0 else ($b / $a - 1) * 100 end;
 
@@ -25,8 +25,8 @@ $old[0] as $old | $new[0] as $new |
 ([$old | counted] | by_key) as $ca | [$new | counted] as $cb |
 ($a | by_key) as $ka | ($b | by_key) as $kb |
 {
-	old: ($old | label),
-	new: ($new | label),
+	old: ($old | described),
+	new: ($new | described),
 	differ: [
 		("fio", "guest") as $k | select($old.header[$k] != $new.header[$k]) |
 			"\($k): \($old.header[$k] // "none"), \($new.header[$k] // "none")"],
