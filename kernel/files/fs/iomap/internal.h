@@ -25,6 +25,8 @@ struct iomap_folio_state {
 	unsigned long		state[];
 };
 
+extern struct bio_set iomap_ioend_bioset;
+
 struct iomap_folio_state *ifs_alloc(struct inode *inode, struct folio *folio,
 		unsigned int flags);
 unsigned int iomap_find_dirty_range(struct folio *folio, u64 *range_start,
@@ -46,11 +48,13 @@ int iomap_writethrough_throttle(struct iomap_iter *iter,
 int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 		size_t len, struct folio **foliop);
 int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio);
+struct folio *iomap_writethrough_next_folio(struct iomap_iter *iter, loff_t pos);
 void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		loff_t pos, size_t written);
 
 /* Hooks of the ioend's life. */
 void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend);
+void iomap_writethrough_defer_ioend(struct iomap_ioend *ioend);
 void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error);
 
 /*
@@ -68,6 +72,16 @@ iomap_ioend_nr_vecs(const struct iomap_writepage_ctx *wpc, loff_t pos)
 		    wpc->iomap.offset + wpc->iomap.length);
 	return bio_max_segs(DIV_ROUND_UP(end - round_down(pos, PAGE_SIZE),
 					 PAGE_SIZE));
+}
+
+/* The bio of a write that must not wait was allocated in time. */
+static inline struct bio *iomap_writethrough_bio(struct iomap_writepage_ctx *wpc)
+{
+	struct bio *bio = NULL;
+
+	if (wpc->wt)
+		swap(bio, wpc->wt->bio);
+	return bio;
 }
 
 #endif /* _IOMAP_INTERNAL_H */

@@ -27,6 +27,18 @@
  *	   ... queued behind third, which is queued behind storer: a circle,
  *	   unless A was submitted before the fault
  *
+ * A write that must not wait (IOCB_NOWAIT) locks all folios before it looks for the
+ * map: it only tries, so no order of folio locks is needed, and it faults in its
+ * buffer before.
+ *
+ * Who completes a write: the submitter of a synchronous one waits for all of its
+ * ioends, and in the meantime runs those completions that need process context.
+ * An asynchronous one is completed by its last ioend where that ends, if nothing is
+ * left to do that sleeps, and else by a work: the cleanup after an error and the log
+ * on s_dio_done_wq, a flush of the device's cache by the one work of a filesystem
+ * that does this for all writes that wait for it.  These do not run in the work that
+ * ends the ioends: others wait for folios that are on its list, even fsync().
+ *
  * Allocating a bio may sleep for the mempool, which is safe because this task
  * holds at most one bio that was not submitted.  Preparing an ioend may run a
  * transaction, and a map that became stale under a write is looked up again while
@@ -40,14 +52,23 @@
 #include <linux/writeback.h>
 #include <linux/blkdev.h>
 #include <linux/sched/mm.h>
+#include <linux/pagevec.h>
 #include "trace.h"
 #include "internal.h"
+
+#include "../internal.h"
 
 /*
  * What one write keeps under writeback at most, give or take one folio.  Enough to
  * keep a device busy, little enough not to pin the memory of a large write.
  */
 #define IOMAP_WT_MAX_IN_FLIGHT	(8L << 20)
+
+/*
+ * What a write that must not wait locks at most: as many folios as a folio_batch
+ * has, but no more than this, or its caller would wait for the copy.
+ */
+#define IOMAP_WT_MAX_NOWAIT	(1L << 20)
 
 static void iomap_wt_fail(struct iomap_writethrough *wt, loff_t pos, int error)
 {
@@ -63,18 +84,178 @@ static void iomap_wt_fail(struct iomap_writethrough *wt, loff_t pos, int error)
 	spin_unlock_irqrestore(&wt->lock, flags);
 }
 
+/* Does it take more than the bios to make the write as durable as it has to be? */
+static bool iomap_wt_must_sync(const struct iomap_writethrough *wt)
+{
+	return wt->dsync && (wt->need_sync || wt->need_flush);
+}
+
+/* Callers take other errors for advice to try in another way. */
+static int iomap_wt_errno(int error)
+{
+	return !error || error == -ENOSPC || error == -EDQUOT ? error : -EIO;
+}
+
+/*
+ * The data is on the device, and not in its way: whatever somebody has made dirty
+ * since is not this write's.  So the range for fsync() is empty.
+ */
+static int iomap_wt_sync(struct iomap_writethrough *wt)
+{
+	struct kiocb *iocb = wt->iocb;
+
+	wt->flushed = true;
+	if (wt->need_sync)
+		return iomap_wt_errno(vfs_fsync_range(iocb->ki_filp, 1, 0,
+					!(iocb->ki_flags & IOCB_SYNC)));
+	return iomap_wt_errno(blkdev_issue_flush(wt->wpc.iomap.bdev));
+}
+
+/*
+ * The device refused data: do not go on serving it from the cache.  Folios that
+ * are dirty hold data of others too and stay.
+ */
+static void iomap_wt_drop_cache(struct iomap_writethrough *wt)
+{
+	loff_t start = round_down(wt->error_pos, i_blocksize(wt->inode));
+	loff_t end = wt->pos + wt->copied;
+
+	invalidate_inode_pages2_range(wt->inode->i_mapping,
+			start >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
+}
+
+/* All I/O has ended: what the caller gets.  May sleep. */
+static ssize_t iomap_wt_result(struct iomap_writethrough *wt)
+{
+	ssize_t ret = wt->copied;
+	int error;
+
+	might_sleep();
+
+	if (unlikely(wt->error)) {
+		wt->error = iomap_wt_errno(wt->error);
+		iomap_wt_drop_cache(wt);
+		ret = max_t(loff_t, wt->error_pos - wt->pos, 0);
+		/* The submitter of an asynchronous write may look at it. */
+		if (!wt->async)
+			wt->iocb->ki_pos = wt->pos + ret;
+		if (!ret)
+			return wt->error;
+	}
+	if (iomap_wt_must_sync(wt)) {
+		error = iomap_wt_sync(wt);
+		if (error)
+			return error;
+	}
+	return ret;
+}
+
+/* The last use of an allocated @wt. */
+static void iomap_wt_release(struct iomap_writethrough *wt, ssize_t ret)
+{
+	trace_iomap_writethrough_complete(wt->inode, wt->pos,
+					  ret > 0 ? ret : 0);
+	if (wt->ops->end_write)
+		wt->ops->end_write(wt, ret);
+	mapping_put_stable_writes(wt->inode->i_mapping);
+	if (wt->async)
+		kfree(wt);
+}
+
+/* Only the file that @iocb holds keeps the inode: nothing touches it later. */
+static void iomap_wt_complete(struct iomap_writethrough *wt, ssize_t ret)
+{
+	struct kiocb *iocb = wt->iocb;
+
+	iomap_wt_release(wt, ret);
+	iocb->ki_complete(iocb, ret);
+}
+
+static void iomap_wt_complete_work(struct work_struct *work)
+{
+	struct iomap_writethrough *wt =
+		container_of(work, struct iomap_writethrough, work);
+
+	iomap_wt_complete(wt, iomap_wt_result(wt));
+}
+
+/*
+ * One flush of a device makes durable what all writes have sent that were there
+ * before it began.
+ */
+static void iomap_wt_flush_work(struct work_struct *work)
+{
+	struct iomap_writethrough_flusher *f =
+		container_of(work, struct iomap_writethrough_flusher, work);
+	struct llist_node *batch = llist_reverse_order(llist_del_all(&f->writes));
+
+	while (batch) {
+		struct iomap_writethrough *wt = llist_entry(batch,
+				struct iomap_writethrough, flush_entry);
+		struct block_device *bdev = wt->wpc.iomap.bdev;
+		struct llist_node **link = &batch;
+		int error = iomap_wt_sync(wt);
+
+		while (*link) {
+			wt = llist_entry(*link, struct iomap_writethrough,
+					 flush_entry);
+			if (wt->wpc.iomap.bdev == bdev) {
+				*link = wt->flush_entry.next;
+				iomap_wt_complete(wt, error ?: wt->copied);
+			} else {
+				link = &wt->flush_entry.next;
+			}
+		}
+	}
+}
+
+void iomap_writethrough_flusher_init(struct iomap_writethrough_flusher *f)
+{
+	init_llist_head(&f->writes);
+	INIT_WORK(&f->work, iomap_wt_flush_work);
+}
+EXPORT_SYMBOL_GPL(iomap_writethrough_flusher_init);
+
+/*
+ * The last reference of an asynchronous write is gone, in any context.  Complete
+ * it here if that cannot sleep.
+ */
+static void iomap_wt_end_async(struct iomap_writethrough *wt)
+{
+	struct workqueue_struct *wq = wt->inode->i_sb->s_dio_done_wq;
+
+	if (unlikely(wt->error) || (wt->dsync && wt->need_sync)) {
+		INIT_WORK(&wt->work, iomap_wt_complete_work);
+		queue_work(wq, &wt->work);
+	} else if (wt->dsync && wt->need_flush) {
+		struct iomap_writethrough_flusher *f = wt->flusher;
+
+		/* If not the first on the list, @wt may be gone by now. */
+		if (llist_add(&wt->flush_entry, &f->writes))
+			queue_work(wq, &f->work);
+	} else {
+		iomap_wt_complete(wt, wt->copied);
+	}
+}
+
 static void iomap_wt_put(struct iomap_writethrough *wt)
 {
 	struct task_struct *task = wt->task;
 
+	if (wt->async) {
+		if (atomic_dec_and_test(&wt->ref))
+			iomap_wt_end_async(wt);
+		return;
+	}
+
 	/*
-	 * The submitter may return, and with it @wt go, as soon as it sees NULL,
+	 * The submitter may return, and with it @wt go, as soon as it sees @done,
 	 * and then even exit: only RCU keeps its task for the wake-up.
 	 */
 	rcu_read_lock();
 	if (atomic_dec_and_test(&wt->ref)) {
 		/* Pairs with the wait: @error is read after it. */
-		smp_store_release(&wt->task, NULL);
+		smp_store_release(&wt->done, true);
 		blk_wake_io_task(task);
 	}
 	rcu_read_unlock();
@@ -83,14 +264,12 @@ static void iomap_wt_put(struct iomap_writethrough *wt)
 /*
  * Can bios alone make data durable?  Only where nothing but the data changes: no
  * conversion, no copy on write, no metadata (the size is some) that is needed to
- * find it and not on the device itself; and not past a cache that nothing goes by.
+ * find it and not on the device itself.
  */
-static bool iomap_wt_durable_by_bio(const struct iomap *iomap)
+static bool iomap_wt_pure_overwrite(const struct iomap *iomap)
 {
-	if (iomap->type != IOMAP_MAPPED ||
-	    (iomap->flags & (IOMAP_F_NEW | IOMAP_F_SHARED | IOMAP_F_DIRTY)))
-		return false;
-	return bdev_fua(iomap->bdev) || !bdev_write_cache(iomap->bdev);
+	return iomap->type == IOMAP_MAPPED &&
+		!(iomap->flags & (IOMAP_F_NEW | IOMAP_F_SHARED | IOMAP_F_DIRTY));
 }
 
 /*
@@ -105,10 +284,17 @@ void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend)
 	ioend->io_wt_bytes = ioend->io_bio.bi_iter.bi_size;
 	ioend->io_bio.bi_opf |= REQ_IDLE;
 	/* Once a sync is needed, it covers this bio too. */
-	if (iocb_is_dsync(wt->iocb) && !wt->need_sync) {
-		if (bdev_write_cache(ioend->io_bio.bi_bdev))
+	if (wt->dsync && !wt->need_sync) {
+		struct block_device *bdev = ioend->io_bio.bi_bdev;
+
+		if (!bdev_write_cache(bdev)) {
+			wt->nr_durable++;
+		} else if (bdev_fua(bdev)) {
 			ioend->io_bio.bi_opf |= REQ_FUA;
-		wt->nr_durable++;
+			wt->nr_durable++;
+		} else {
+			wt->need_flush = true;
+		}
 	}
 	atomic_inc(&wt->ref);
 	atomic_long_add(ioend->io_wt_bytes, &wt->in_flight);
@@ -118,20 +304,61 @@ void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend)
 }
 
 /*
- * An ioend is done: its folios are no longer under writeback.  Any context.  @wt
- * may be gone on return.
+ * The end_io of an ioend that the filesystem completes in process context.  While
+ * the submitter waits, that is its own: no other task to switch to.  Not before, for
+ * what it sleeps on meanwhile may wait for the folios of this ioend.
+ */
+static void iomap_wt_end_bio(struct bio *bio)
+{
+	struct iomap_ioend *ioend = iomap_ioend_from_bio(bio);
+	struct iomap_writethrough *wt = ioend->io_wt;
+	unsigned long flags;
+	bool waiting;
+
+	spin_lock_irqsave(&wt->lock, flags);
+	waiting = wt->waiting;
+	if (waiting) {
+		list_add_tail(&ioend->io_list, &wt->ended);
+		/* @wt stays until the lock is released. */
+		wake_up_process(wt->task);
+	}
+	spin_unlock_irqrestore(&wt->lock, flags);
+
+	if (!waiting)
+		ioend->io_wt_end_io(bio);
+}
+
+/* The filesystem wants to complete the ioend in process context. */
+void iomap_writethrough_defer_ioend(struct iomap_ioend *ioend)
+{
+	if (ioend->io_wt->async)
+		return;
+	ioend->io_wt_end_io = ioend->io_bio.bi_end_io;
+	ioend->io_bio.bi_end_io = iomap_wt_end_bio;
+}
+
+/*
+ * An ioend is done: its folios are no longer under writeback.  Any context for pure
+ * data, process context for all else.  @wt may be gone on return.
  */
 void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error)
 {
 	struct iomap_writethrough *wt = ioend->io_wt;
+
+	WARN_ON_ONCE(!error && !in_task() &&
+		     (ioend->io_type != IOMAP_MAPPED ||
+		      (ioend->io_flags & IOMAP_F_SHARED)));
 
 	if (error)
 		iomap_wt_fail(wt, ioend->io_offset, error);
 
 	/* Orders against the submitter's sleep in iomap_wt_throttle(). */
 	atomic_long_sub_return(ioend->io_wt_bytes, &wt->in_flight);
+	/* It cannot have exited if it was throttled a moment ago. */
+	rcu_read_lock();
 	if (READ_ONCE(wt->throttled))
 		wake_up_process(wt->task);
+	rcu_read_unlock();
 	iomap_wt_put(wt);
 }
 
@@ -160,9 +387,43 @@ static void iomap_wt_throttle(struct iomap_writethrough *wt)
 	WRITE_ONCE(wt->throttled, false);
 }
 
+static void iomap_wt_unlock_folios(struct iomap_iter *iter,
+		struct folio_batch *folios)
+{
+	struct iomap_writethrough *wt = iter->wt;
+	unsigned int i;
+
+	for (i = wt->next_folio; i < folio_batch_count(folios); i++) {
+		folio_unlock(folios->folios[i]);
+		folio_put(folios->folios[i]);
+	}
+	folio_batch_reinit(folios);
+	wt->next_folio = 0;
+	wt->folios = NULL;
+	if (wt->bio) {
+		bio_put(wt->bio);
+		wt->bio = NULL;
+	}
+}
+
+/*
+ * Somebody has taken away the buffer that was faulted in before the folios were
+ * locked.  Go on folio by folio: the fault may sleep, as the first one, but the
+ * write is not cut off only because memory is short.
+ */
+static void iomap_wt_short_copy(struct iomap_iter *iter)
+{
+	struct iomap_writethrough *wt = iter->wt;
+
+	iomap_writethrough_submit(iter);
+	iomap_wt_unlock_folios(iter, wt->folios);
+	iter->iomap.folio_ops = wt->folio_ops;
+}
+
 /*
  * Before the next folio: stop after an error, bound what is in flight, and pay
- * the toll of all writers of the page cache.  Called with no folio locked.
+ * the toll of all writers of the page cache.  Called with no folio locked, save by
+ * a write that must not wait and has locked all of its own.
  */
 int iomap_writethrough_throttle(struct iomap_iter *iter, unsigned int bdp_flags)
 {
@@ -173,6 +434,13 @@ int iomap_writethrough_throttle(struct iomap_iter *iter, unsigned int bdp_flags)
 
 	if (unlikely(status))
 		return status;
+
+	if (wt->folios) {
+		/* The toll was paid before the folios were locked. */
+		if (wt->copied_to == wt->copy_to)
+			return 0;
+		iomap_wt_short_copy(iter);
+	}
 
 	if (wt->wpc.ioend)
 		bytes += wt->wpc.ioend->io_bio.bi_iter.bi_size;
@@ -224,7 +492,6 @@ int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 		u64 end = min_t(u64, round_up(pos + len, bs),
 				folio_pos(*foliop) + folio_size(*foliop));
 
-		/* Before the copy makes them dirty in any case. */
 		iter->wt->was_dirty = folio_test_dirty(*foliop) &&
 				iomap_find_dirty_range(*foliop, &start, end);
 	}
@@ -254,7 +521,8 @@ int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio)
 /*
  * Bytes [@pos, @pos + @written) were copied into @folio, accepted, and are within
  * the in-core size.  Put their blocks under writeback and add them to the pending
- * ioend.  The folio is locked, dirty and not under writeback.
+ * ioend.  The folio is locked and not under writeback, and as dirty as it was before:
+ * what is sent at once need not be counted, tagged and listed as dirty first.
  *
  * Errors are left in iter->wt: the bytes are in the page cache whatever happens.
  */
@@ -324,6 +592,8 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		folio_zero_segment(folio, offset_in_folio(folio, isize),
 				   off + len);
 
+	/* Who makes folios dirty does this; a new file's may never have been. */
+	inode_attach_wb(inode, folio);
 	if (dirty)
 		folio_start_writeback_keepwrite(folio);
 	else
@@ -331,7 +601,7 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 
 	/* Valid: iomap_write_begin() checked it under this folio's lock. */
 	wt->wpc.iomap = iter->iomap;
-	if (!iomap_wt_durable_by_bio(&iter->iomap))
+	if (!iomap_wt_pure_overwrite(&iter->iomap))
 		wt->need_sync = true;
 	error = iomap_add_to_ioend(&wt->wpc, &wbc, folio, inode, start,
 				   min(end, isize), len);
@@ -339,13 +609,14 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		/* The ioend before could not be submitted: not sent. */
 		iomap_wt_fail(wt, start, error);
 		iomap_set_range_dirty(folio, off, len);
-		folio_redirty_for_writepage(&wbc, folio);
+		filemap_dirty_folio(inode->i_mapping, folio);
 		folio_end_writeback(folio);
 	} else {
 		wt->wpc.nr_folios++;
 		if (wt->was_dirty)
 			wt->wpc.ioend->io_wt_mixed = true;
 	}
+	wt->copied_to = pos + written;
 	trace_iomap_writethrough_folio(inode, start, len);
 }
 
@@ -370,122 +641,321 @@ static int iomap_wt_iter(struct iomap_iter *iter, const struct iomap_ops *ops)
 	return ret;
 }
 
+/*
+ * For a write that must not wait, and that must have no effect if it would have to:
+ * lock all folios first.  None is under writeback, and none needs to be read.
+ */
+static int iomap_wt_lock_folios(struct iomap_iter *iter, struct iov_iter *from,
+		struct folio_batch *folios)
+{
+	struct inode *inode = iter->inode;
+	unsigned int bs = i_blocksize(inode);
+	loff_t end = iter->pos + iter->len;
+	loff_t pos = iter->pos;
+	size_t left;
+	int error;
+
+	/* The pages beyond EOF need zeroing, and the size an order. */
+	if (end > i_size_read(inode) || iter->len > IOMAP_WT_MAX_NOWAIT)
+		return -EAGAIN;
+
+	error = balance_dirty_pages_ratelimited_flags(inode->i_mapping,
+						      BDP_ASYNC);
+	if (error)
+		return error;
+
+	/* A buffer with holes is for those who can do a part of the write. */
+	left = fault_in_iov_iter_readable(from, iter->len);
+	if (left)
+		return left == iter->len ? -EFAULT : -EAGAIN;
+
+	while (pos < end) {
+		size_t offset, to;
+		struct folio *folio;
+
+		if (!folio_batch_space(folios))
+			return -EAGAIN;
+		folio = iomap_get_folio(iter, pos, end - pos);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		folio_batch_add(folios, folio);
+
+		if (folio_test_writeback(folio))
+			return -EAGAIN;
+		if (i_blocks_per_folio(inode, folio) > 1 &&
+		    !ifs_alloc(inode, folio, IOMAP_NOWAIT))
+			return -EAGAIN;
+
+		offset = offset_in_folio(folio, pos);
+		to = min_t(u64, folio_size(folio), offset + (end - pos));
+		pos += to - offset;
+		if (folio_test_uptodate(folio))
+			continue;
+		/*
+		 * Nothing to read; and nothing that others can read already: a
+		 * copy that comes out short is rejected as a whole, and must
+		 * not have changed that.
+		 */
+		if ((offset | to) & (bs - 1))
+			return -EAGAIN;
+		for (; offset < to; offset += bs)
+			if (iomap_is_partially_uptodate(folio, offset, 1))
+				return -EAGAIN;
+	}
+	return 0;
+}
+
+/* The folio of a write that has locked all of them. */
+struct folio *iomap_writethrough_next_folio(struct iomap_iter *iter, loff_t pos)
+{
+	struct iomap_writethrough *wt = iter->wt;
+	struct folio *folio;
+
+	if (WARN_ON_ONCE(wt->next_folio == folio_batch_count(wt->folios)))
+		return ERR_PTR(-EIO);
+	folio = wt->folios->folios[wt->next_folio++];
+	wt->copy_to = min_t(loff_t, folio_pos(folio) + folio_size(folio),
+			    wt->pos + wt->len);
+	return folio;
+}
+
+/*
+ * One map must do for all of the write.  It was looked up with the folios locked,
+ * and nothing allocates or frees blocks of folios that are locked and not under
+ * writeback, as long as the inode lock is held too: it need not be checked again.
+ * A direct write in flight may convert them to written, which changes nothing here.
+ */
+static int iomap_wt_check_map(struct iomap_iter *iter)
+{
+	struct iomap_writethrough *wt = iter->wt;
+	struct iomap *iomap = &iter->iomap;
+
+	if (iomap_length(iter) < iter->len ||
+	    (iomap->type != IOMAP_MAPPED && iomap->type != IOMAP_UNWRITTEN) ||
+	    (iomap->flags & IOMAP_F_SHARED) ||
+	    (iomap->folio_ops && (iomap->folio_ops->get_folio ||
+				  iomap->folio_ops->put_folio)))
+		return -EAGAIN;
+	wt->folio_ops = iomap->folio_ops;
+	iomap->folio_ops = NULL;
+
+	wt->wpc.iomap = *iomap;
+	wt->bio = bio_alloc_bioset(iomap->bdev,
+			iomap_ioend_nr_vecs(&wt->wpc, iter->pos),
+			REQ_OP_WRITE | REQ_SYNC, GFP_NOWAIT | __GFP_NOWARN,
+			&iomap_ioend_bioset);
+	return wt->bio ? 0 : -EAGAIN;
+}
+
+/**
+ * iomap_writethrough_init - begin a write-through write
+ * @on_stack: for a synchronous one
+ * @iocb: the I/O
+ * @ops: the filesystem
+ * @flusher: where writes that need a flush of the device's cache wait for it
+ *
+ * Context: may sleep, unless @iocb has IOCB_NOWAIT.
+ * Return: the context, or an ERR_PTR: -ENOMEM, or -EAGAIN for IOCB_NOWAIT.
+ * iomap_writethrough_write() and iomap_writethrough_finish() must follow.
+ */
+struct iomap_writethrough *iomap_writethrough_init(
+		struct iomap_writethrough *on_stack, struct kiocb *iocb,
+		const struct iomap_writethrough_ops *ops,
+		struct iomap_writethrough_flusher *flusher)
+{
+	struct iomap_writethrough *wt = on_stack;
+	struct inode *inode = iocb->ki_filp->f_mapping->host;
+	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
+
+	/* Nobody moves the file's position for a queued direct write. */
+	if (!is_sync_kiocb(iocb) && !(iocb->ki_flags & IOCB_DIRECT)) {
+		/*
+		 * Before anything is in flight: there is no way back then.  This
+		 * sleeps once in the life of a filesystem, because somebody who
+		 * must not wait may be all it has.
+		 */
+		if (!inode->i_sb->s_dio_done_wq) {
+			int error = sb_init_dio_done_wq(inode->i_sb);
+
+			if (error)
+				return ERR_PTR(error);
+		}
+		wt = kmalloc(sizeof(*wt), nowait ? GFP_NOWAIT | __GFP_NOWARN :
+						   GFP_KERNEL);
+		if (!wt)
+			return ERR_PTR(nowait ? -EAGAIN : -ENOMEM);
+	}
+
+	memset(wt, 0, sizeof(*wt));
+	wt->wpc.ops = ops->wb_ops;
+	wt->wpc.wt = wt;
+	wt->iocb = iocb;
+	wt->inode = inode;
+	wt->ops = ops;
+	wt->flusher = flusher;
+	wt->task = current;
+	wt->async = wt != on_stack;
+	wt->dsync = iocb_is_dsync(iocb);
+	/* O_SYNC makes the timestamps durable too. */
+	wt->need_sync = iocb->ki_flags & IOCB_SYNC;
+	atomic_set(&wt->ref, 1);
+	spin_lock_init(&wt->lock);
+	INIT_LIST_HEAD(&wt->ended);
+
+	/* Before the first folio is marked, until the last is done. */
+	mapping_get_stable_writes(inode->i_mapping);
+	return wt;
+}
+EXPORT_SYMBOL_GPL(iomap_writethrough_init);
+
 /**
  * iomap_writethrough_write - copy into the page cache and submit
- * @wt: uninitialised context of the write
- * @iocb: the I/O; ki_pos moves by what was copied
+ * @wt: from iomap_writethrough_init()
  * @from: the data
- * @ops: maps like those of a buffered write, but never delayed allocation
- * @wb_ops: ->prepare_ioend as for writeback
- * @private: for @ops
+ * @private: for ->iomap_begin
  *
  * Context: as iomap_file_buffered_write(); may sleep.
  * Return: bytes copied and submitted, or a negative error if there are none.
- * In both cases iomap_writethrough_finish() must follow.  The caller drops the
- * inode lock in between.
+ * ki_pos moves by what was copied.  With IOCB_NOWAIT, -EAGAIN where the write would
+ * wait for a lock, memory, a read or other I/O than its own; nothing is copied
+ * then.  In all cases iomap_writethrough_finish() must follow.  The caller drops
+ * the inode lock in between.
  */
 ssize_t iomap_writethrough_write(struct iomap_writethrough *wt,
-		struct kiocb *iocb, struct iov_iter *from,
-		const struct iomap_ops *ops,
-		const struct iomap_writeback_ops *wb_ops, void *private)
+		struct iov_iter *from, void *private)
 {
+	const struct iomap_ops *ops = wt->ops->iomap_ops;
+	struct kiocb *iocb = wt->iocb;
 	struct iomap_iter iter = {
-		.inode		= iocb->ki_filp->f_mapping->host,
+		.inode		= wt->inode,
 		.pos		= iocb->ki_pos,
 		.len		= iov_iter_count(from),
 		.flags		= IOMAP_WRITE | IOMAP_WRITETHROUGH,
 		.private	= private,
 		.wt		= wt,
 	};
+	struct folio_batch folios;
 	ssize_t ret;
 
-	memset(wt, 0, sizeof(*wt));
-	wt->wpc.ops = wb_ops;
-	wt->wpc.wt = wt;
-	wt->iocb = iocb;
-	wt->inode = iter.inode;
 	wt->pos = iter.pos;
 	wt->len = iter.len;
-	wt->task = current;
-	/* O_SYNC makes the timestamps durable too. */
-	wt->need_sync = iocb->ki_flags & IOCB_SYNC;
-	atomic_set(&wt->ref, 1);
-	spin_lock_init(&wt->lock);
-
 	trace_iomap_writethrough_begin(iter.inode, iter.pos, iter.len);
 
-	/* Before the first folio is marked, until the last is done. */
-	mapping_get_stable_writes(iter.inode->i_mapping);
+	if (iocb->ki_flags & IOCB_NOWAIT) {
+		iter.flags |= IOMAP_NOWAIT;
+		folio_batch_init(&folios);
+		wt->copy_to = iter.pos;
+		wt->copied_to = iter.pos;
+		ret = iomap_wt_lock_folios(&iter, from, &folios);
+		if (ret)
+			goto unlock;
+		wt->folios = &folios;
+	}
 
-	while ((ret = iomap_wt_iter(&iter, ops)) > 0)
-		iter.processed = iomap_write_iter(&iter, from);
+	while ((ret = iomap_wt_iter(&iter, ops)) > 0) {
+		if (wt->folios)
+			ret = iomap_wt_check_map(&iter);
+		else
+			ret = 0;
+		iter.processed = ret ?: iomap_write_iter(&iter, from);
+	}
 	iomap_writethrough_submit(&iter);
 
-	if (iter.pos == iocb->ki_pos)
+unlock:
+	if (iter.flags & IOMAP_NOWAIT)
+		iomap_wt_unlock_folios(&iter, &folios);
+
+	wt->copied = iter.pos - iocb->ki_pos;
+	if (!wt->copied)
 		return ret;
-	ret = iter.pos - iocb->ki_pos;
 	iocb->ki_pos = iter.pos;
-	return ret;
+	return wt->copied;
 }
 EXPORT_SYMBOL_GPL(iomap_writethrough_write);
 
-/*
- * The device refused data: do not go on serving it from the cache.  Folios that
- * are dirty hold data of others too and stay.
- */
-static void iomap_wt_drop_cache(struct iomap_writethrough *wt, loff_t end)
+static void iomap_wt_end_ioends(struct iomap_writethrough *wt)
 {
-	loff_t start = round_down(wt->error_pos, i_blocksize(wt->inode));
+	struct iomap_ioend *ioend;
+	LIST_HEAD(ended);
 
-	invalidate_inode_pages2_range(wt->inode->i_mapping,
-			start >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
+	spin_lock_irq(&wt->lock);
+	list_splice_init(&wt->ended, &ended);
+	spin_unlock_irq(&wt->lock);
+
+	iomap_sort_ioends(&ended);
+	while ((ioend = list_first_entry_or_null(&ended, struct iomap_ioend,
+						 io_list))) {
+		list_del_init(&ioend->io_list);
+		iomap_ioend_try_merge(ioend, &ended);
+		wt->ops->end_ioend(ioend);
+		cond_resched();
+	}
+}
+
+static void iomap_wt_wait(struct iomap_writethrough *wt)
+{
+	spin_lock_irq(&wt->lock);
+	wt->waiting = true;
+	spin_unlock_irq(&wt->lock);
+
+	if (atomic_dec_and_test(&wt->ref))
+		return;
+	for (;;) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		if (!list_empty_careful(&wt->ended)) {
+			__set_current_state(TASK_RUNNING);
+			iomap_wt_end_ioends(wt);
+			continue;
+		}
+		/* Pairs with iomap_wt_put(). */
+		if (smp_load_acquire(&wt->done))
+			break;
+		blk_io_schedule();
+	}
+	__set_current_state(TASK_RUNNING);
 }
 
 /**
- * iomap_writethrough_finish - wait for a write-through write
+ * iomap_writethrough_finish - the end of a write-through write, or of its submission
  * @wt: what iomap_writethrough_write() filled
  * @from: the data; moved back to what was not written
  * @ret: what it returned
  *
- * Context: may sleep; the caller holds no inode or folio lock unless @ret is
- * negative, when nothing is in flight.  Not interruptible: @wt is on the stack.
+ * A synchronous write is waited for, and what it takes to make it durable is done.
+ * An asynchronous one is left to its I/O.  @wt is no more on return.
+ *
+ * Context: may sleep for a synchronous write; the caller holds no inode or folio
+ * lock unless @ret is negative, when nothing is in flight.  Not interruptible: @wt
+ * is on the stack, and its folios on their way.
  * Return: bytes on the device, all of them in front of the first failure, or a
  * negative error if there are none.  -ENOSPC, -EDQUOT or -EIO after an I/O error,
  * like the errors of fsync(); in particular never -EAGAIN or -EOPNOTSUPP, which
  * tell a caller to try another way.  ki_pos is moved back to what is good.
+ * -EIOCBQUEUED if ->ki_complete() of the iocb gets all that, perhaps already.
  */
 ssize_t iomap_writethrough_finish(struct iomap_writethrough *wt,
 		struct iov_iter *from, ssize_t ret)
 {
-	struct kiocb *iocb = wt->iocb;
-
-	if (!atomic_dec_and_test(&wt->ref)) {
-		for (;;) {
-			set_current_state(TASK_UNINTERRUPTIBLE);
-			/* Pairs with iomap_wt_put(). */
-			if (!smp_load_acquire(&wt->task))
-				break;
-			blk_io_schedule();
+	if (wt->async && ret <= 0) {
+		WARN_ON_ONCE(atomic_read(&wt->ref) != 1);
+	} else if (wt->async) {
+		if (!atomic_dec_and_test(&wt->ref))
+			return -EIOCBQUEUED;
+		/* All has ended, but this is no place to sleep. */
+		if (unlikely(wt->error) || iomap_wt_must_sync(wt)) {
+			iomap_wt_end_async(wt);
+			return -EIOCBQUEUED;
 		}
-		__set_current_state(TASK_RUNNING);
+	} else {
+		iomap_wt_wait(wt);
+		if (ret > 0) {
+			ret = iomap_wt_result(wt);
+			/* Who goes on after a short write goes on from here. */
+			iov_iter_revert(from, wt->pos + wt->copied -
+					      wt->iocb->ki_pos);
+		}
 	}
-	mapping_put_stable_writes(wt->inode->i_mapping);
-
-	if (unlikely(wt->error) && ret > 0) {
-		ssize_t copied = ret;
-
-		if (wt->error != -ENOSPC && wt->error != -EDQUOT)
-			wt->error = -EIO;
-		iomap_wt_drop_cache(wt, wt->pos + copied);
-		ret = max_t(loff_t, wt->error_pos - wt->pos, 0);
-		iocb->ki_pos = wt->pos + ret;
-		/* A caller that goes on after a short write goes on from here. */
-		iov_iter_revert(from, copied - ret);
-		if (!ret)
-			ret = wt->error;
-	}
-	trace_iomap_writethrough_complete(wt->inode, wt->pos,
-					  ret > 0 ? ret : 0);
+	iomap_wt_release(wt, ret);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(iomap_writethrough_finish);

@@ -55,8 +55,11 @@ struct xfs_wt_stats {
 
 struct xfs_writethrough {
 	struct xfs_kobj		kobj;
+	struct super_block	*sb;
 	unsigned int		mode;
+	struct mutex		mode_lock;	/* changes of the mode */
 	struct xfs_wt_stats __percpu *stats;
+	struct iomap_writethrough_flusher flusher;
 };
 
 #define xfs_wt_stat_add(mp, stat, n) \
@@ -85,6 +88,21 @@ mode_show(
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
+/* Others want to know whether durable writes go through. */
+static void
+xfs_wt_set_mode(
+	struct xfs_writethrough	*wt,
+	unsigned int		mode)
+{
+	mutex_lock(&wt->mode_lock);
+	WRITE_ONCE(wt->mode, mode);
+	if (mode == XFS_WT_OFF)
+		wt->sb->s_iflags &= ~SB_I_WRITETHROUGH;
+	else
+		wt->sb->s_iflags |= SB_I_WRITETHROUGH;
+	mutex_unlock(&wt->mode_lock);
+}
+
 /* A write under way goes on as it began. */
 static ssize_t
 mode_store(
@@ -98,7 +116,7 @@ mode_store(
 	mode = sysfs_match_string(xfs_wt_modes, buf);
 	if (mode < 0)
 		return mode;
-	WRITE_ONCE(to_writethrough(kobject)->mode, mode);
+	xfs_wt_set_mode(to_writethrough(kobject), mode);
 	return count;
 }
 
@@ -228,7 +246,10 @@ xfs_writethrough_init(
 		error = -ENOMEM;
 		goto out_free;
 	}
-	wt->mode = READ_ONCE(xfs_wt_default);
+	wt->sb = mp->m_super;
+	mutex_init(&wt->mode_lock);
+	iomap_writethrough_flusher_init(&wt->flusher);
+	xfs_wt_set_mode(wt, READ_ONCE(xfs_wt_default));
 
 	error = xfs_sysfs_init(&wt->kobj, &xfs_writethrough_ktype, &mp->m_kobj,
 			"writethrough");
@@ -326,6 +347,16 @@ xfs_writethrough_iomap_begin(
 	xfs_fsize_t		disk_size;
 	int			error;
 
+	/* What must not wait must not reserve either: it would have to undo that. */
+	if (flags & IOMAP_NOWAIT) {
+		disk_size = READ_ONCE(ip->i_disk_size);
+		error = xfs_direct_write_iomap_ops.iomap_begin(inode, offset,
+				length, flags, iomap, srcmap);
+		if (!error && offset + length > disk_size)
+			iomap->flags |= IOMAP_F_DIRTY;
+		return error;
+	}
+
 	/*
 	 * Look again after a conversion: the map to write to, the map to read the
 	 * rest of a block from, and the sequence numbers that tell whether they
@@ -385,13 +416,41 @@ static const struct iomap_writeback_ops xfs_writethrough_wb_ops = {
 	.prepare_ioend		= xfs_prepare_ioend,
 };
 
+static void
+xfs_writethrough_end_write(
+	struct iomap_writethrough *wt,
+	ssize_t			ret)
+{
+	struct xfs_mount	*mp = XFS_I(wt->inode)->i_mount;
+
+	if (wt->nr_bios) {
+		xfs_wt_stat_add(mp, XFS_WT_CALLS, 1);
+		xfs_wt_stat_add(mp, XFS_WT_BIOS, wt->nr_bios);
+		xfs_wt_stat_add(mp, XFS_WT_FUA, wt->nr_durable);
+	}
+	if (ret > 0)
+		xfs_wt_stat_add(mp, XFS_WT_BYTES, ret);
+	if (wt->flushed)
+		xfs_wt_stat_add(mp, XFS_WT_FLUSHES, 1);
+	if (wt->error)
+		xfs_wt_stat_add(mp, XFS_WT_ERRORS, 1);
+}
+
+static const struct iomap_writethrough_ops xfs_writethrough_ops = {
+	.iomap_ops		= &xfs_writethrough_iomap_ops,
+	.wb_ops			= &xfs_writethrough_wb_ops,
+	.end_ioend		= xfs_end_ioend,
+	.end_write		= xfs_writethrough_end_write,
+};
+
 /*
  * Does this buffered write go through?  1 or 0, -EOPNOTSUPP if it should but
  * cannot, -EAGAIN if it would have to wait and must not.
  */
 int
 xfs_writethrough_wanted(
-	struct kiocb		*iocb)
+	struct kiocb		*iocb,
+	struct iov_iter		*from)
 {
 	struct inode		*inode = file_inode(iocb->ki_filp);
 	struct xfs_mount	*mp = XFS_I(inode)->i_mount;
@@ -399,7 +458,9 @@ xfs_writethrough_wanted(
 
 	if (iocb->ki_flags & IOCB_WRITETHROUGH) {
 		if (mode == XFS_WT_OFF || IS_SWAPFILE(inode)) {
-			xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
+			/* io_uring comes back without IOCB_NOWAIT. */
+			if (!(iocb->ki_flags & IOCB_NOWAIT))
+				xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
 			return -EOPNOTSUPP;
 		}
 	} else if (mode == XFS_WT_OFF ||
@@ -407,8 +468,10 @@ xfs_writethrough_wanted(
 		return 0;
 	}
 
-	/* Its own I/O is what a write-through write waits for. */
-	if (iocb->ki_flags & IOCB_NOWAIT)
+	/* Do not zero what lies between EOF and the write only to give up. */
+	if ((iocb->ki_flags & IOCB_NOWAIT) &&
+	    ((iocb->ki_flags & IOCB_APPEND) ||
+	     iocb->ki_pos + iov_iter_count(from) > i_size_read(inode)))
 		return -EAGAIN;
 	return 1;
 }
@@ -417,7 +480,7 @@ xfs_writethrough_wanted(
  * Write through.  Entered with the IOLOCK held as *@iolock.  Dropped, and *@iolock
  * cleared, before the I/O is waited for; still held on return if there was no
  * space for a single byte, for the caller to make some and try again.  What is
- * returned is durable if it has to be.
+ * returned is durable if it has to be, or -EIOCBQUEUED.
  */
 ssize_t
 xfs_writethrough_write(
@@ -427,32 +490,22 @@ xfs_writethrough_write(
 {
 	struct xfs_inode	*ip = XFS_I(file_inode(iocb->ki_filp));
 	struct xfs_mount	*mp = ip->i_mount;
-	struct iomap_writethrough wt;
+	struct iomap_writethrough on_stack;
+	struct iomap_writethrough *wt;
 	ssize_t			ret;
 
-	ret = iomap_writethrough_write(&wt, iocb, from,
-			&xfs_writethrough_iomap_ops, &xfs_writethrough_wb_ops,
-			NULL);
+	wt = iomap_writethrough_init(&on_stack, iocb, &xfs_writethrough_ops,
+			&mp->m_writethrough->flusher);
+	if (IS_ERR(wt))
+		return PTR_ERR(wt);
+
+	ret = iomap_writethrough_write(wt, from, NULL);
 	if (ret == -ENOSPC || ret == -EDQUOT)
-		return iomap_writethrough_finish(&wt, from, ret);
+		return iomap_writethrough_finish(wt, from, ret);
+	if (ret > 0)
+		XFS_STATS_ADD(mp, xs_write_bytes, ret);
 
 	xfs_iunlock(ip, *iolock);
 	*iolock = 0;
-	ret = iomap_writethrough_finish(&wt, from, ret);
-
-	if (wt.nr_bios) {
-		xfs_wt_stat_add(mp, XFS_WT_CALLS, 1);
-		xfs_wt_stat_add(mp, XFS_WT_BIOS, wt.nr_bios);
-		xfs_wt_stat_add(mp, XFS_WT_FUA, wt.nr_durable);
-	}
-	if (wt.error)
-		xfs_wt_stat_add(mp, XFS_WT_ERRORS, 1);
-	if (ret > 0) {
-		xfs_wt_stat_add(mp, XFS_WT_BYTES, ret);
-		if (iocb_is_dsync(iocb) && wt.need_sync) {
-			xfs_wt_stat_add(mp, XFS_WT_FLUSHES, 1);
-			ret = generic_write_sync(iocb, ret);
-		}
-	}
-	return ret;
+	return iomap_writethrough_finish(wt, from, ret);
 }
