@@ -18,7 +18,7 @@ MANDIR ?= $(PREFIX)/share/man
 # tests and the demonstration run in them, to draw, to check the sources.
 PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libelf-dev libssl-dev \
-	libjansson-dev pkg-config \
+	libjansson-dev libaio-dev liburing-dev pkg-config \
 	util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
 	gnuplot-nox \
 	clang clang-format shellcheck sparse
@@ -144,7 +144,7 @@ uninstall: ## what install put there
 		libwritethrough.a libwt-preload.so pkgconfig/libwritethrough.pc) \
 		$(DESTDIR)$(INCLUDEDIR)/writethrough.h $(DESTDIR)$(PREFIX)/bin/wt \
 		$(DESTDIR)$(MANDIR)/man1/wt.1 \
-		$(addprefix $(DESTDIR)$(MANDIR)/man3/, libwritethrough.3 wt_probe.3 wt_pwritev.3) \
+		$(addprefix $(DESTDIR)$(MANDIR)/man3/, libwritethrough.3 $(notdir $(wildcard man/wt_*.3))) \
 		$(DESTDIR)$(MANDIR)/man7/writethrough.7
 
 clean: ## our programs and results; the kernels stay

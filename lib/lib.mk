@@ -5,7 +5,7 @@ LIB_VERSION := $(shell cat VERSION)
 LIB_SO := $(O)/lib/libwritethrough.so
 LIB_A := $(O)/lib/libwritethrough.a
 LIB_PRELOAD := $(O)/lib/libwt-preload.so
-LIB_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,probe.c pwritev.c wait.c))
+LIB_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,prep.c probe.c pwritev.c wait.c))
 PRELOAD_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,preload.c glob.c wait.c))
 LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -Ilib/include
 
@@ -43,6 +43,10 @@ $(O)/lib/examples/%: lib/examples/%.c $(LIB_SO)
 	$(CC) $(CFLAGS) -Ilib/include -o $@ $< -L$(O)/lib -lwritethrough \
 		-Wl,-rpath,'$$ORIGIN/..'
 
+# Tests that compare with what programs have in place of our library, or run it
+# as they do.  The library itself needs neither.
+$(O)/tests/lib/prepared-requests: TEST_CFLAGS += -Wl,--no-as-needed -laio -luring
+
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -60,5 +64,5 @@ install-lib: $(LIB_SO) $(LIB_A) $(LIB_PRELOAD)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(LIB_VERSION)|' \
 		lib/libwritethrough.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libwritethrough.pc
-	install -m 644 man/libwritethrough.3 man/wt_probe.3 man/wt_pwritev.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 man/libwritethrough.3 man/wt_*.3 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 man/writethrough.7 $(DESTDIR)$(MANDIR)/man7

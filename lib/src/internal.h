@@ -32,4 +32,26 @@ static inline ssize_t wt_sys_pwritev2(int fd, const struct iovec *iov,
 int wt_wait_written(int fd, int64_t offset, size_t len, int rwf,
 		    enum wt_path *path);
 
+#define WT_FLAGS (WT_REQUIRE | WT_DSYNC | WT_SYNC | WT_APPEND)
+
+/* The RWF_* that @flags (WT_*) ask for in any case. */
+static inline int wt_rwf_of(unsigned int flags)
+{
+	int rwf = 0;
+
+	if (flags & WT_DSYNC)
+		rwf |= RWF_DSYNC;
+	if (flags & WT_SYNC)
+		rwf |= RWF_SYNC;
+	if (flags & WT_APPEND)
+		rwf |= RWF_APPEND;
+	return rwf;
+}
+
+/*
+ * What a request that cannot be tried is to carry: sets @rwf; the enum wt_path
+ * that it will take, or -errno.
+ */
+int wt_async_rwf(unsigned int flags, const struct wt_caps *caps, int *rwf);
+
 #endif

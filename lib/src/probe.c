@@ -54,6 +54,8 @@ int wt_probe(int fd, struct wt_caps *caps)
 		return -EFAULT;
 	memset(caps, 0, sizeof(*caps));
 	fl = fcntl(fd, F_GETFL);
+	if (fl >= 0 && (fl & O_DIRECT))
+		caps->flags |= WT_CAP_DIRECT;
 	/* For pipes the kernel would say ESPIPE first. */
 	if (fl >= 0 && (fl & O_ACCMODE) != O_RDONLY)
 		ret = impossible_write(fd);

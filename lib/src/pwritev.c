@@ -5,26 +5,11 @@
  */
 #include "internal.h"
 
-#define WT_FLAGS (WT_REQUIRE | WT_DSYNC | WT_SYNC | WT_APPEND)
-
-static int rwf_of(unsigned int flags)
-{
-	int rwf = 0;
-
-	if (flags & WT_DSYNC)
-		rwf |= RWF_DSYNC;
-	if (flags & WT_SYNC)
-		rwf |= RWF_SYNC;
-	if (flags & WT_APPEND)
-		rwf |= RWF_APPEND;
-	return rwf;
-}
-
 ssize_t wt_pwritev(int fd, const struct iovec *iov, int iovcnt, int64_t offset,
 		   unsigned int flags, enum wt_path *path)
 {
 	enum wt_path ran = WT_PATH_WRITETHROUGH;
-	int saved = errno, rwf = rwf_of(flags), err;
+	int saved = errno, rwf = wt_rwf_of(flags), err;
 	ssize_t ret;
 
 	if (flags & ~WT_FLAGS) {

@@ -28,7 +28,9 @@ static void probe(int fd, bool expected)
 	errno = 4242;
 	want(wt_probe(fd, &caps), 0);
 	want(errno, 4242);
-	want(caps.flags, expected ? WT_CAP_WRITETHROUGH : 0);
+	want(caps.flags,
+	     (expected ? WT_CAP_WRITETHROUGH : 0) |
+		     (fcntl(fd, F_GETFL) & O_DIRECT ? WT_CAP_DIRECT : 0));
 	for (i = 0; i < sizeof(caps.reserved) / sizeof(caps.reserved[0]); i++)
 		want(caps.reserved[i], 0);
 }
