@@ -23,7 +23,7 @@ static const char help[] =
 	"              [--] PROGRAM [ARG]...\n"
 	"\n"
 	"Run an unmodified program so that its writes to regular files go through\n"
-	"to the device before they return.\n"
+	"to the device before they return, or before libaio completes them.\n"
 	"\n"
 	"  --match GLOB  only files of this name; a GLOB with a slash is for the\n"
 	"                whole path, and its * also matches slashes\n"

@@ -6,7 +6,7 @@ LIB_SO := $(O)/lib/libwritethrough.so
 LIB_A := $(O)/lib/libwritethrough.a
 LIB_PRELOAD := $(O)/lib/libwt-preload.so
 LIB_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,prep.c probe.c pwritev.c wait.c))
-PRELOAD_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,preload.c glob.c wait.c))
+PRELOAD_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,preload.c glob.c prep.c probe.c wait.c))
 LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -Ilib/include
 
 USER_TARGETS += $(LIB_SO) $(LIB_A) $(LIB_PRELOAD) $(O)/lib/examples/hello
@@ -45,7 +45,8 @@ $(O)/lib/examples/%: lib/examples/%.c $(LIB_SO)
 
 # Tests that compare with what programs have in place of our library, or run it
 # as they do.  The library itself needs neither.
-$(O)/tests/lib/prepared-requests: TEST_CFLAGS += -Wl,--no-as-needed -laio -luring
+$(O)/tests/lib/prepared-requests $(O)/tests/lib/shim-io-submit: \
+	TEST_CFLAGS += -Wl,--no-as-needed -laio -luring
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib

@@ -9,14 +9,15 @@
  *   WT_STATS    the page of src/stats.h to count in
  *
  * Writes that the C library makes inside itself (stdio, dprintf), io_uring,
- * libaio, sendfile, splice, copy_file_range, mmap stores and bare system calls
- * do not come through here.
+ * sendfile, splice, copy_file_range, mmap stores and bare system calls do not come
+ * through here.
  *
  * Everything on the way of a write may run in a signal handler, in a vfork()ed
  * child and in any thread: no memory is allocated, no lock is waited for.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -45,6 +46,7 @@ static struct {
 	int (*fclose)(FILE *);
 	FILE *(*freopen)(const char *, const char *, FILE *);
 	FILE *(*freopen64)(const char *, const char *, FILE *);
+	int (*io_submit)(aio_context_t, long, struct iocb **);
 } real;
 
 /* start() has found them all, except for callers from before its end. */
@@ -139,7 +141,10 @@ static void start(void)
 	LOOK_UP(fclose);
 	LOOK_UP(freopen);
 	LOOK_UP(freopen64);
+	LOOK_UP(io_submit);
 #undef LOOK_UP
+	/* Few programs have libaio.  Whether it was found is not their concern. */
+	dlerror();
 	config.patterns = keep(getenv("WT_MATCH"));
 	config.rwf = getenv("WT_DSYNC") ? RWF_DSYNC : 0;
 	config.require = getenv("WT_REQUIRE");
@@ -584,4 +589,219 @@ int __dup2(int from, int to);
 int __dup2(int from, int to)
 {
 	return dup2(from, to);
+}
+
+/* --- libaio ----------------------------------------------------------------- */
+
+/*
+ * A completion names its request by the address of the program's iocb, so the
+ * flags have to be added in that very iocb, and taken out again.  By then the
+ * request may be over, and another thread may have prepared and submitted the
+ * same iocb anew, or freed it.  So:
+ *
+ * - Flags are taken out only where they still are exactly what was put in.
+ * - aio_key says whose they are.  It is set to MARK before flags are added, and
+ *   the kernel sets it to 0 after it has read the iocb.  A thread that is late
+ *   finds MARK, and leaves alone what the kernel has not read yet.
+ *
+ * If another thread submits the same iocb again without having prepared it, its
+ * flags may stay in: they would be added again anyway.
+ */
+#define MARK 0x7774u
+
+/* Requests that one system call submits, for their records are on the stack. */
+#define AT_ONCE 16
+
+struct request {
+	struct iocb *iocb;
+	struct iocb before; /* the copy that was looked at */
+	int rwf; /* added to its flags */
+	enum wt_path path; /* WT_PATH_NONE: nothing was changed */
+	bool is_write;
+};
+
+/* What was found of a file is good for one call. */
+struct found {
+	int fd, path, rwf;
+};
+
+/* A bad address is for the kernel to report.  False where it will do so. */
+static bool copy_memory(int how, void *ours, void *theirs, size_t len)
+{
+	struct iovec local = { ours, len }, remote = { theirs, len };
+	long ret;
+
+	/* Not the process: its first thread may have ended. */
+	ret = syscall(how, syscall(SYS_gettid), &local, 1L, &remote, 1L, 0L);
+	if (ret >= 0 || errno == EFAULT)
+		return ret == (long)len;
+	/* Forbidden here: believe the program. */
+	if (how == SYS_process_vm_readv)
+		memcpy(ours, theirs, len);
+	else
+		memcpy(theirs, ours, len);
+	return true;
+}
+
+static bool peek(void *to, const void *from, size_t len)
+{
+	return copy_memory(SYS_process_vm_readv, to, (void *)from, len);
+}
+
+static bool poke(void *to, void *from, size_t len)
+{
+	return copy_memory(SYS_process_vm_writev, from, to, len);
+}
+
+static long submit(aio_context_t ctx, long nr, struct iocb **list)
+{
+	long ret;
+
+	if (real.io_submit)
+		return real.io_submit(ctx, nr, list);
+	/* It was loaded later, where it cannot be seen from here. */
+	ret = syscall(SYS_io_submit, ctx, nr, list);
+	return ret < 0 ? -errno : ret;
+}
+
+/*
+ * The path of a write to @fd, or -errno.  The kernel is asked first: it refuses
+ * some requests in their completions, where nobody could fall back.
+ */
+static int ask(int fd, int *rwf)
+{
+	unsigned int flags =
+		(config.rwf ? WT_DSYNC : 0) | (config.require ? WT_REQUIRE : 0);
+	struct wt_caps caps;
+	int err = wt_probe(fd, &caps);
+
+	/* It takes no writes, and says so itself. */
+	if (err && config.require)
+		return err;
+	return wt_async_rwf(flags, &caps, rwf);
+}
+
+/* aio_key and aio_rw_flags, to be compared and exchanged as one. */
+typedef uint64_t __attribute__((may_alias)) word_t;
+
+static word_t *word_of(struct iocb *iocb)
+{
+	return (word_t *)((char *)iocb + sizeof(iocb->aio_data));
+}
+
+static uint64_t word(uint32_t key, uint32_t flags)
+{
+	struct iocb iocb = { .aio_key = key, .aio_rw_flags = flags };
+
+	return *word_of(&iocb);
+}
+
+/* 0, or the error that the request ends with before the kernel sees it. */
+static int mark(struct request *r, struct iocb *const *list,
+		struct found *found)
+{
+	uint32_t key = MARK;
+
+	r->path = WT_PATH_NONE;
+	r->is_write = false;
+	if (!peek(&r->iocb, list, sizeof(r->iocb)) ||
+	    !peek(&r->before, r->iocb, sizeof(r->before)))
+		return 0;
+	r->is_write = r->before.aio_lio_opcode == IOCB_CMD_PWRITE ||
+		      r->before.aio_lio_opcode == IOCB_CMD_PWRITEV;
+	if (!r->is_write || !r->before.aio_nbytes ||
+	    !wanted(r->before.aio_fildes))
+		return 0;
+	if (found->fd != (int)r->before.aio_fildes) {
+		found->fd = r->before.aio_fildes;
+		found->path = ask(found->fd, &found->rwf);
+	}
+	if (found->path < 0)
+		return found->path;
+	/* This also tells that it can be written to. */
+	if (!poke(&r->iocb->aio_key, &key, sizeof(key)))
+		return 0;
+	r->path = found->path;
+	r->rwf = found->rwf;
+	r->iocb->aio_rw_flags = r->before.aio_rw_flags | r->rwf;
+	return 0;
+}
+
+static void unmark(struct request *r, bool accepted)
+{
+	uint32_t flags = r->before.aio_rw_flags;
+	uint64_t ours = word(0, flags | r->rwf), now;
+
+	if (r->path == WT_PATH_NONE)
+		return;
+	if (!accepted) {
+		if (r->iocb->aio_key == MARK)
+			r->iocb->aio_key = r->before.aio_key;
+		r->iocb->aio_rw_flags = flags;
+		return;
+	}
+	if (peek(&now, word_of(r->iocb), sizeof(now)) && now == ours)
+		__atomic_compare_exchange_n(word_of(r->iocb), &ours,
+					    word(0, flags), false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static uint64_t length_of(const struct iocb *iocb)
+{
+	struct iovec iov, *next = (struct iovec *)(uintptr_t)iocb->aio_buf;
+	uint64_t i, len = 0;
+
+	if (iocb->aio_lio_opcode == IOCB_CMD_PWRITE)
+		return iocb->aio_nbytes;
+	for (i = 0; i < iocb->aio_nbytes && peek(&iov, next, sizeof(iov)); i++)
+		len += next++->iov_len;
+	return len;
+}
+
+static void count_request(const struct request *r)
+{
+	if (r->path == WT_PATH_WRITETHROUGH) {
+		count(&stats->calls, 1);
+		count(&stats->bytes, length_of(&r->before));
+	} else if (r->path != WT_PATH_NONE) {
+		count(&stats->fallback_calls, 1);
+		count(&stats->fallback_bytes, length_of(&r->before));
+	} else if (r->is_write) {
+		count(&stats->untouched_calls, 1);
+	}
+}
+
+int io_submit(aio_context_t ctx, long nr, struct iocb **list)
+{
+	struct found found = { .fd = -1 };
+	struct request requests[AT_ONCE];
+	int saved = errno, error = 0, n, i;
+	long done = 0, ret = 0;
+
+	if (nr <= 0 || !ready()) {
+		ret = submit(ctx, nr, list);
+		errno = saved;
+		return ret;
+	}
+	do {
+		for (n = 0; n < AT_ONCE && n < nr - done && !error; n++)
+			error = mark(&requests[n], list + done + n, &found);
+		if (error)
+			n--;
+		ret = n ? submit(ctx, n, list + done) : 0;
+		for (i = n - 1; i >= 0; i--)
+			unmark(&requests[i], i < ret);
+		for (i = 0; i < ret; i++)
+			count_request(&requests[i]);
+		if (ret > 0)
+			done += ret;
+		if (ret == n && error)
+			ret = error;
+	} while (ret == AT_ONCE && done < nr);
+
+	/* As the kernel: what was submitted, and the error only if nothing was. */
+	if (ret < 0 && !done && (error || requests[0].path != WT_PATH_NONE))
+		count(&stats->errors, 1);
+	errno = saved;
+	return done ? done : ret;
 }
