@@ -9,7 +9,8 @@ LIB_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,prep.c p
 PRELOAD_OBJ := $(patsubst lib/src/%.c,$(O)/obj/lib/%.o,$(addprefix lib/src/,preload.c glob.c prep.c probe.c wait.c))
 LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -Ilib/include
 
-USER_TARGETS += $(LIB_SO) $(LIB_A) $(LIB_PRELOAD) $(O)/lib/examples/hello
+USER_TARGETS += $(LIB_SO) $(LIB_A) $(LIB_PRELOAD) \
+	$(patsubst lib/%.c,$(O)/lib/%,$(wildcard lib/examples/*.c))
 
 $(O)/obj/lib/%.o: lib/src/%.c $(wildcard lib/src/*.h lib/include/*.h) lib/lib.mk
 	@mkdir -p $(@D)
@@ -38,10 +39,10 @@ $(LIB_PRELOAD): $(PRELOAD_OBJ) lib/libwt-preload.map
 		-Wl,--version-script=lib/libwt-preload.map -o $@ $(PRELOAD_OBJ) -ldl
 
 # As the README shows it: against the shared library, by its public name.
-$(O)/lib/examples/%: lib/examples/%.c $(LIB_SO)
+$(O)/lib/examples/%: lib/examples/%.c $(LIB_SO) lib/include/writethrough.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Ilib/include -o $@ $< -L$(O)/lib -lwritethrough \
-		-Wl,-rpath,'$$ORIGIN/..'
+		$(if $(findstring -uring,$*),-luring) -Wl,-rpath,'$$ORIGIN/..'
 
 # Tests that compare with what programs have in place of our library, or run it
 # as they do.  The library itself needs neither.
