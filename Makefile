@@ -70,7 +70,7 @@ deps: ## install the Debian packages that are missing (root or sudo)
 build: $(USER_TARGETS) ## library, tool and test programs, in out/user
 
 kernel: deps ## the patched kernel of the lab
-	lab/build-kernel patched
+	@lab/build-kernel patched
 
 # The kernels come first: their progress is seen here, not in a guest's console.
 kernels: deps
@@ -85,7 +85,7 @@ test: kernels ## all tests, in guests of the lab; TESTS= for some
 	esac; \
 	tests/check $(TESTS)
 
-demo: kernels ## write-through beside the stock paths, and SQLite over a power cut
+demo: kernel ## write-through beside the stock paths, and SQLite over a power cut
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/demo
 
