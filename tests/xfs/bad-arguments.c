@@ -96,7 +96,8 @@ static void bad_values(void)
 	     -EINVAL);
 	want(wt_raw_pwrite(fd, buf, 0, 0, WT), 0);
 	want(wt_raw_pwritev2(fd, many, 0, 0, WT), 0);
-	want(wt_raw_pwrite(fd, buf, page, 0, WT | RWF_NOWAIT), -EAGAIN);
+	/* Past the end: that takes blocks. */
+	want(wt_raw_pwrite(fd, buf, page, 4 * page, WT | RWF_NOWAIT), -EAGAIN);
 	want(size_of(fd), 4 * page);
 	same(fd, 0, 4 * page, 1);
 	close(fd);
