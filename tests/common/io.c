@@ -4,7 +4,7 @@
  * Each command prints one line; a failed system call prints -ENAME.  The exit
  * status is 0 unless the command line is wrong or the file cannot be opened.
  */
-#include "wttest.h"
+#include "async.h"
 
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 
 static const char usage_text[] =
-	"usage: io [-o OPEN,...] FILE COMMAND [: COMMAND]...\n"
+	"usage: io [-o OPEN,...] [-e ENGINE] FILE COMMAND [: COMMAND]...\n"
+	"       io [-o OPEN,...] [-e ENGINE] FILE -   a command in each line of stdin,\n"
+	"                                    until quit\n"
 	"OPEN: rdonly wronly creat trunc append direct sync dsync\n"
 	"commands:\n"
 	"  write POS LEN SEED [FLAG,...]  POS - is the file's offset;\n"
 	"                                 FLAG: wt dsync sync nowait append\n"
+	"                                 noappend\n"
 	"  writev POS LEN SEED N FLAG,... LEN bytes in N segments\n"
 	"  verify POS LEN SEED [AT]       content as written at AT (POS)\n"
 	"  read POS LEN FLAG,...          only the result\n"
@@ -31,7 +34,16 @@ static const char usage_text[] =
 	"                                 all caches; must be one extent\n"
 	"  extents                        how many\n"
 	"  say TEXT                       for order\n"
-	"  wait FIFO                      until somebody writes to it\n";
+	"  wait FIFO                      until somebody writes to it\n"
+	"with ENGINE, aio or uring, also\n"
+	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
+	"                                 which is IOSQE_ASYNC\n"
+	"  ended                          how many have ended and are not reaped\n"
+	"  reap                           waits for one: its number and result\n";
+
+/* No flag of the kernel's: by a worker of io_uring. */
+#define BY_WORKER (1 << 30)
+#define DEPTH 256
 
 struct word {
 	const char *name;
@@ -49,11 +61,24 @@ static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
 					 { "sync", RWF_SYNC },
 					 { "nowait", RWF_NOWAIT },
 					 { "append", RWF_APPEND },
+					 { "noappend", RWF_NOAPPEND },
+					 { "async", BY_WORKER },
 					 { "none", 0 },
 					 {} };
 
 static int fd;
 static uint8_t *map;
+
+static struct async engine;
+static const char *engine_name;
+static unsigned int submitted;
+
+/* Those that have ended and were only counted. */
+static struct {
+	uint64_t nr;
+	ssize_t res;
+} ended[DEPTH];
+static int nr_ended;
 
 __attribute__((noreturn)) static void usage(const char *what)
 {
@@ -246,6 +271,44 @@ static void do_wait(const char *fifo)
 	close(f);
 }
 
+/* The buffer stays: the request may go on after this process has reaped it. */
+static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
+{
+	uint8_t *buf = buffer(len);
+	off_t pos = strcmp(where, "-") ? (off_t)number(where) : -1;
+
+	wt_fill(buf, len, pos == -1 ? lseek(fd, 0, SEEK_CUR) : pos, seed);
+	if (flags & BY_WORKER) {
+		async_sqe(&engine, fd, submitted++, buf, len, pos,
+			  flags & ~BY_WORKER)
+			->flags = IOSQE_ASYNC;
+		want(async_enter(&engine, 0), 1);
+		result(0);
+		return;
+	}
+	result(async_submit(&engine, fd, submitted++, buf, len, pos, flags));
+}
+
+static void do_ended(void)
+{
+	while (nr_ended < DEPTH &&
+	       async_next(&engine, false, &ended[nr_ended].nr,
+			  &ended[nr_ended].res))
+		nr_ended++;
+	printf("%d\n", nr_ended);
+}
+
+static void do_reap(void)
+{
+	if (!nr_ended)
+		async_next(&engine, true, &ended[nr_ended].nr,
+			   &ended[nr_ended].res);
+	else
+		nr_ended--;
+	printf("%llu ", (unsigned long long)ended[nr_ended].nr);
+	result(ended[nr_ended].res);
+}
+
 static void command(int argc, char **argv)
 {
 	const char *cmd = argv[0];
@@ -302,17 +365,49 @@ static void command(int argc, char **argv)
 		printf("%s\n", a[1]);
 	} else if (!strcmp(cmd, "wait") && argc == 2) {
 		do_wait(a[1]);
+	} else if (!strcmp(cmd, "submit") && argc >= 4 && engine_name) {
+		do_submit(a[1], number(a[2]), number(a[3]),
+			  words(rwf_words, a[4] ? a[4] : "none"));
+	} else if (!strcmp(cmd, "ended") && engine_name) {
+		do_ended();
+	} else if (!strcmp(cmd, "reap") && engine_name) {
+		do_reap();
 	} else {
 		usage(cmd);
 	}
 	fflush(stdout);
 }
 
+static void commands_from_stdin(void)
+{
+	char *line = NULL, *save, *argv[8];
+	size_t size = 0;
+
+	while (getline(&line, &size, stdin) > 0) {
+		int argc = 0;
+
+		for (char *w = strtok_r(line, " \n", &save); w && argc < 8;
+		     w = strtok_r(NULL, " \n", &save))
+			argv[argc++] = w;
+		if (!argc)
+			usage("an empty line");
+		if (!strcmp(argv[0], "quit"))
+			break;
+		command(argc, argv);
+	}
+	free(line);
+}
+
 int main(int argc, char **argv)
 {
 	int flags = O_RDWR, opt, i;
 
-	while ((opt = getopt(argc, argv, "+o:")) != -1) {
+	while ((opt = getopt(argc, argv, "+o:e:")) != -1) {
+		if (opt == 'e') {
+			engine_name = optarg;
+			async_start(&engine, optarg, DEPTH);
+			continue;
+		}
 		if (opt != 'o')
 			usage("no such option");
 		flags = words(open_words, optarg);
@@ -325,6 +420,10 @@ int main(int argc, char **argv)
 	if (fd < 0) {
 		result(-errno);
 		return 1;
+	}
+	if (!strcmp(argv[optind + 1], "-")) {
+		commands_from_stdin();
+		return 0;
 	}
 	for (i = optind + 1; i < argc;) {
 		int n = 0;

@@ -45,6 +45,49 @@ want_io()
 	want "${got% }" "$expected" "io $*"
 }
 
+# ring_start NAME ENGINE FILE [OPEN]: an io that takes commands from `ring NAME`.
+# Whatever waits in it does not make the test wait: that is a failure after a while.
+declare -A ring_in=() ring_out=() ring_pid=()
+ring_start()
+{
+	local in out
+	mkfifo "$WT_TMP/ring.$1.in" "$WT_TMP/ring.$1.out"
+	"$bin/io" -e "$2" ${4:+-o "$4"} "$3" - \
+		<"$WT_TMP/ring.$1.in" >"$WT_TMP/ring.$1.out" &
+	ring_pid[$1]=$!
+	exec {in}>"$WT_TMP/ring.$1.in" {out}<"$WT_TMP/ring.$1.out"
+	rm "$WT_TMP/ring.$1.in" "$WT_TMP/ring.$1.out"
+	ring_in[$1]=$in ring_out[$1]=$out
+}
+
+# ring NAME COMMAND...: its line becomes $reply
+ring()
+{
+	local name=$1
+	shift
+	echo "$*" >&"${ring_in[$name]}"
+	read -rt 20 -u "${ring_out[$name]}" reply ||
+		fail "ring $name gives no answer to: $*"
+}
+
+# want_ring EXPECTED NAME COMMAND...
+want_ring()
+{
+	local expected=$1
+	shift
+	ring "$@"
+	want "$reply" "$expected" "ring $*"
+}
+
+ring_stop()
+{
+	local in=${ring_in[$1]} out=${ring_out[$1]}
+	# Not by the end of its input: other children may have that open.
+	echo quit >&"$in"
+	exec {in}>&- {out}<&-
+	wait "${ring_pid[$1]}"
+}
+
 # until_true SECONDS COMMAND...: a wait for an event, not a measurement
 until_true()
 {
@@ -264,6 +307,23 @@ dm_keeps()
 {
 	local s=$(($(phys "$1" "$2") / 512))
 	dm_around "$s" $(($3 / 512)) "delay @ $s 0 @ $s 1000000 @ $s 0"
+}
+
+# kept: how many writes dm_keeps has
+kept()
+{
+	dmsetup status --noflush wt-test | awk '$3 == "delay" { print $5 }'
+}
+
+# until_kept N WHAT: until it has so many
+until_kept()
+{
+	local i
+	for ((i = 0; i < 400; i++)); do
+		[[ $(kept) != "$1" ]] || return 0
+		sleep 0.05
+	done
+	fail "$2: the device has $(kept) writes, expected $1"
 }
 
 # All I/O is kept, until release.
