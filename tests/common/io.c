@@ -22,6 +22,10 @@ static const char usage_text[] =
 	"                                 FLAG: wt dsync sync nowait append\n"
 	"                                 noappend\n"
 	"  writev POS LEN SEED N FLAG,... LEN bytes in N segments\n"
+	"  try POS LEN SEED [FLAG,...]    write, by ENGINE if there is one, as long\n"
+	"                                 as it is -EAGAIN because the file's time is\n"
+	"                                 due, but not for ever; FLAG also torn: but\n"
+	"                                 for its first page the buffer is not there\n"
 	"  verify POS LEN SEED [AT]       content as written at AT (POS)\n"
 	"  read POS LEN FLAG,...          only the result\n"
 	"  map LEN                        map LEN bytes, until the end\n"
@@ -43,6 +47,8 @@ static const char usage_text[] =
 
 /* No flag of the kernel's: by a worker of io_uring. */
 #define BY_WORKER (1 << 30)
+/* Nor this: the buffer ends too early. */
+#define TORN (1 << 29)
 #define DEPTH 256
 
 struct word {
@@ -63,11 +69,13 @@ static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
 					 { "append", RWF_APPEND },
 					 { "noappend", RWF_NOAPPEND },
 					 { "async", BY_WORKER },
+					 { "torn", TORN },
 					 { "none", 0 },
 					 {} };
 
 static int fd;
 static uint8_t *map;
+static int map_write;
 
 static struct async engine;
 static const char *engine_name;
@@ -271,6 +279,32 @@ static void do_wait(const char *fifo)
 	close(f);
 }
 
+/*
+ * A write that must not wait is refused when the file's time of modification is an
+ * older one: so make it new, which lasts for a tick of the clock.
+ */
+static void do_try(off_t pos, size_t len, uint64_t seed, int flags)
+{
+	uint8_t *buf = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ssize_t ret = -EAGAIN;
+
+	if (buf == MAP_FAILED)
+		fail("no memory");
+	wt_fill(buf, len, pos, seed);
+	if (flags & TORN)
+		must(munmap(buf + 4096, len - 4096));
+	for (int i = 0; i < 50 && ret == -EAGAIN; i++) {
+		must(futimens(fd, NULL));
+		ret = engine_name ?
+			      async_write(&engine, fd, buf, len, pos,
+					  flags & ~TORN) :
+			      wt_raw_pwrite(fd, buf, len, pos, flags & ~TORN);
+	}
+	result(ret);
+	must(munmap(buf, flags & TORN ? 4096 : len));
+}
+
 /* The buffer stays: the request may go on after this process has reaped it. */
 static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 {
@@ -334,7 +368,7 @@ static void command(int argc, char **argv)
 		result(ret < 0 ? -errno : ret);
 		free(iov.iov_base);
 	} else if (!strcmp(cmd, "map") && argc == 2) {
-		map = mmap(NULL, number(a[1]), PROT_READ | PROT_WRITE,
+		map = mmap(NULL, number(a[1]), PROT_READ | map_write,
 			   MAP_SHARED, fd, 0);
 		result(map == MAP_FAILED ? -errno : 0);
 	} else if (!strcmp(cmd, "store") && argc == 4 && map) {
@@ -365,6 +399,9 @@ static void command(int argc, char **argv)
 		printf("%s\n", a[1]);
 	} else if (!strcmp(cmd, "wait") && argc == 2) {
 		do_wait(a[1]);
+	} else if (!strcmp(cmd, "try") && argc >= 4) {
+		do_try(number(a[1]), number(a[2]), number(a[3]),
+		       words(rwf_words, a[4] ? a[4] : "none"));
 	} else if (!strcmp(cmd, "submit") && argc >= 4 && engine_name) {
 		do_submit(a[1], number(a[2]), number(a[3]),
 			  words(rwf_words, a[4] ? a[4] : "none"));
@@ -416,6 +453,7 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		usage("what to do is missing");
+	map_write = (flags & O_ACCMODE) == O_RDWR ? PROT_WRITE : 0;
 	fd = open(argv[optind], flags, 0644);
 	if (fd < 0) {
 		result(-errno);
