@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 
 static const char usage_text[] =
-	"usage: io [-o OPEN,...] [-e ENGINE] FILE COMMAND [: COMMAND]...\n"
-	"       io [-o OPEN,...] [-e ENGINE] FILE -   a command in each line of stdin,\n"
+	"usage: io [-o OPEN,...] [-e ENGINE [-m MARKS]] FILE COMMAND [: COMMAND]...\n"
+	"       io [-o OPEN,...] [-e ENGINE [-m MARKS]] FILE -   a command in each line of stdin,\n"
 	"                                    until quit\n"
 	"OPEN: rdonly wronly creat trunc append direct sync dsync\n"
 	"commands:\n"
@@ -43,7 +43,8 @@ static const char usage_text[] =
 	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
 	"                                 which is IOSQE_ASYNC\n"
 	"  ended                          how many have ended and are not reaped\n"
-	"  reap                           waits for one: its number and result\n";
+	"  reap                           waits for one: its number and result,\n"
+	"                                 which also go to the file MARKS\n";
 
 /* No flag of the kernel's: by a worker of io_uring. */
 #define BY_WORKER (1 << 30)
@@ -80,6 +81,7 @@ static int map_write;
 static struct async engine;
 static const char *engine_name;
 static unsigned int submitted;
+static int marks = -1;
 
 /* Those that have ended and were only counted. */
 static struct {
@@ -339,6 +341,10 @@ static void do_reap(void)
 			   &ended[nr_ended].res);
 	else
 		nr_ended--;
+	if (marks >= 0)
+		must(dprintf(marks, "%llu %zd\n",
+			     (unsigned long long)ended[nr_ended].nr,
+			     ended[nr_ended].res));
 	printf("%llu ", (unsigned long long)ended[nr_ended].nr);
 	result(ended[nr_ended].res);
 }
@@ -439,7 +445,11 @@ int main(int argc, char **argv)
 {
 	int flags = O_RDWR, opt, i;
 
-	while ((opt = getopt(argc, argv, "+o:e:")) != -1) {
+	while ((opt = getopt(argc, argv, "+o:e:m:")) != -1) {
+		if (opt == 'm') {
+			marks = must(open(optarg, O_WRONLY));
+			continue;
+		}
 		if (opt == 'e') {
 			engine_name = optarg;
 			async_start(&engine, optarg, DEPTH);

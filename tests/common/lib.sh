@@ -45,14 +45,14 @@ want_io()
 	want "${got% }" "$expected" "io $*"
 }
 
-# ring_start NAME ENGINE FILE [OPEN]: an io that takes commands from `ring NAME`.
+# ring_start NAME ENGINE FILE [IO-OPTION...]: an io that takes commands from `ring NAME`.
 # Whatever waits in it does not make the test wait: that is a failure after a while.
 declare -A ring_in=() ring_out=() ring_pid=()
 ring_start()
 {
 	local in out
 	mkfifo "$WT_TMP/ring.$1.in" "$WT_TMP/ring.$1.out"
-	"$bin/io" -e "$2" ${4:+-o "$4"} "$3" - \
+	"$bin/io" -e "$2" "${@:4}" "$3" - \
 		<"$WT_TMP/ring.$1.in" >"$WT_TMP/ring.$1.out" &
 	ring_pid[$1]=$!
 	exec {in}>"$WT_TMP/ring.$1.in" {out}<"$WT_TMP/ring.$1.out"
@@ -230,6 +230,59 @@ trace_stop()
 	sed -n 's/.*block_bio_queue: [0-9]*,[0-9]* \([A-Z]*\) \([0-9]*\) + \([0-9]*\) .*/\1 \2 \3/p' \
 		"$t/trace"
 	rmdir "$t"
+}
+
+# order_start; order_stop NR:SECTOR...: that the result of each request NR, which wrote
+# from SECTOR, was reaped (by io -m $order_marks) when a flush had ended that began after
+# the data was written.  Prints how many flushes there were.
+# shellcheck disable=SC2034 # for tests
+order_marks=$tracefs/instances/wt-order/trace_marker
+order_start()
+{
+	local t=$tracefs/instances/wt-order e
+	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
+	mkdir -p "$t"
+	echo 16384 >"$t/buffer_size_kb"
+	for e in issue complete; do
+		echo 1 >"$t/events/block/block_rq_$e/enable"
+	done
+}
+
+order_stop()
+{
+	local t=$tracefs/instances/wt-order
+	sed -n 's/.* block_rq_\(issue\|complete\): [0-9,]* \([A-Z]*\) [0-9]* *() \([0-9]*\) + \([0-9]*\) .*/\1 \2 \3 \4/p
+		s/.*tracing_mark_write: \(.*\)/reaped \1/p' "$t/trace" >"$WT_TMP/order"
+	rmdir "$t"
+	awk -v requests="$*" '
+	BEGIN {
+		n = split(requests, r, /[: ]/)
+		for (i = 1; i < n; i += 2)
+			from[r[i]] = r[i + 1]
+	}
+	$2 == "FF" && $1 == "issue" { begun = NR; flushes++ }
+	$2 == "FF" && $1 == "complete" { covered = begun }
+	$1 == "complete" && $2 ~ /^W/ {
+		for (s = $3; s < $3 + $4; s++)
+			written[s] = NR
+	}
+	$1 == "reaped" && $2 in from {
+		if (!(from[$2] in written))
+			why = "before its data was written"
+		else if (covered < written[from[$2]])
+			why = "before a flush of its data"
+		if (why) {
+			why = "request " $2 " was complete " why
+			exit
+		}
+		delete from[$2]
+	}
+	END {
+		for (i in from)
+			if (!why)
+				why = "request " i " was not seen"
+		print why ? why : flushes + 0
+	}' "$WT_TMP/order"
 }
 
 # bios FILE POS LEN: of a trace on stdin, the writes to that part of the file,
