@@ -808,6 +808,40 @@ struct iomap_writethrough *iomap_writethrough_init(
 }
 EXPORT_SYMBOL_GPL(iomap_writethrough_init);
 
+static ssize_t iomap_wt_copy(struct iomap_iter *iter, struct iov_iter *from)
+{
+	struct iomap_writethrough *wt = iter->wt;
+	ssize_t ret;
+
+	while ((ret = iomap_wt_iter(iter, wt->ops->iomap_ops)) > 0) {
+		ret = wt->folios ? iomap_wt_check_map(iter) : 0;
+		iter->processed = ret ?: iomap_write_iter(iter, from);
+	}
+	iomap_writethrough_submit(iter);
+	return ret;
+}
+
+/* Apart, for the batch is large, and those who allocate blocks need the stack. */
+static noinline_for_stack ssize_t iomap_wt_copy_nowait(struct iomap_iter *iter,
+		struct iov_iter *from)
+{
+	struct iomap_writethrough *wt = iter->wt;
+	struct folio_batch folios;
+	ssize_t ret;
+
+	iter->flags |= IOMAP_NOWAIT;
+	folio_batch_init(&folios);
+	wt->copy_to = iter->pos;
+	wt->copied_to = iter->pos;
+	ret = iomap_wt_lock_folios(iter, from, &folios);
+	if (!ret) {
+		wt->folios = &folios;
+		ret = iomap_wt_copy(iter, from);
+	}
+	iomap_wt_unlock_folios(iter, &folios);
+	return ret;
+}
+
 /**
  * iomap_writethrough_write - copy into the page cache and submit
  * @wt: from iomap_writethrough_init()
@@ -824,7 +858,6 @@ EXPORT_SYMBOL_GPL(iomap_writethrough_init);
 ssize_t iomap_writethrough_write(struct iomap_writethrough *wt,
 		struct iov_iter *from, void *private)
 {
-	const struct iomap_ops *ops = wt->ops->iomap_ops;
 	struct kiocb *iocb = wt->iocb;
 	struct iomap_iter iter = {
 		.inode		= wt->inode,
@@ -834,36 +867,16 @@ ssize_t iomap_writethrough_write(struct iomap_writethrough *wt,
 		.private	= private,
 		.wt		= wt,
 	};
-	struct folio_batch folios;
 	ssize_t ret;
 
 	wt->pos = iter.pos;
 	wt->len = iter.len;
 	trace_iomap_writethrough_begin(iter.inode, iter.pos, iter.len);
 
-	if (iocb->ki_flags & IOCB_NOWAIT) {
-		iter.flags |= IOMAP_NOWAIT;
-		folio_batch_init(&folios);
-		wt->copy_to = iter.pos;
-		wt->copied_to = iter.pos;
-		ret = iomap_wt_lock_folios(&iter, from, &folios);
-		if (ret)
-			goto unlock;
-		wt->folios = &folios;
-	}
-
-	while ((ret = iomap_wt_iter(&iter, ops)) > 0) {
-		if (wt->folios)
-			ret = iomap_wt_check_map(&iter);
-		else
-			ret = 0;
-		iter.processed = ret ?: iomap_write_iter(&iter, from);
-	}
-	iomap_writethrough_submit(&iter);
-
-unlock:
-	if (iter.flags & IOMAP_NOWAIT)
-		iomap_wt_unlock_folios(&iter, &folios);
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		ret = iomap_wt_copy_nowait(&iter, from);
+	else
+		ret = iomap_wt_copy(&iter, from);
 
 	wt->copied = iter.pos - iocb->ki_pos;
 	if (!wt->copied)
