@@ -85,6 +85,18 @@ test: kernels ## all tests, in guests of the lab; TESTS= for some
 	esac; \
 	tests/check $(TESTS)
 
+# Not `kernels`: these tests are all on the patched one.
+coverage: deps ## which lines of ours in the kernel the tests run; what does not is explained
+	@lab/build-kernel --coverage patched
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
+	@rm -rf out/coverage
+	@tests/check --coverage $(TESTS)
+	@tests/coverage
+
+soak: kernels ## searches for SOAK=2h with new seeds; out/soak/report.html
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
+	@tests/soak $(SOAK)
+
 demo: kernel ## write-through beside the stock paths, and SQLite over a power cut
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/demo
@@ -159,8 +171,9 @@ distclean: ## all of out/
 # VAR PREFIX= DESTDIR= where to install (default: /usr/local)
 # VAR BENCH=           quick, of about 5 minutes, or full; ARGS= for bench/run
 # VAR A= B=            files for bench-compare
+# VAR SOAK=            how long to search, such as 90m or 2h (default: 2h)
 # VAR TESTS=           options and tests for tests/check, such as xfs/freeze
 # VAR CC= CFLAGS=      for our programs
 
-.PHONY: help deps build kernel kernels test demo bench bench-compare shell stat lint lint-series \
+.PHONY: help deps build kernel kernels test coverage soak demo bench bench-compare shell stat lint lint-series \
 	lint-shell lint-format lint-build series-check install uninstall clean distclean
