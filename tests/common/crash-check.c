@@ -776,6 +776,9 @@ static struct state *find_states(unsigned int *n, uint64_t seed)
 		if (s.choice > 1)
 			s.choice = 2 + used[i]++;
 		choose(&s, all_durable(s.point), &nr);
+		/* Where something can be lost there is more to see. */
+		if (!s.loose && crash_below(&rnd, 4))
+			continue;
 		for (unsigned int j = 0; j < found && !known; j++)
 			known = list[j].point == s.point &&
 				list[j].hash == s.hash;

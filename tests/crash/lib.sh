@@ -12,7 +12,7 @@
 
 DEV=/dev/nbd0
 FSTYP=xfs
-states=${WT_CRASH_STATES:-$((WT_LAB_DEBUG ? 12 : 60))}
+states=${WT_CRASH_STATES:-$((WT_LAB_DEBUG ? 12 : 64))}
 seed=${WT_CRASH_SEED:-1}
 disk_bytes=$((64 << 20))
 
@@ -32,7 +32,7 @@ crash_record()
 	read -rt 20 -u "$out" || fail "no disk"
 	# Small, so that its log comes round: mkfs.xfs calls that unsupported.
 	# shellcheck disable=SC2086 # words
-	mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m -m reflink=1 $mkfs $DEV >"$WT_TMP/mkfs" 2>&1 ||
+	mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m $mkfs $DEV >"$WT_TMP/mkfs" 2>&1 ||
 		fail "mkfs.xfs $mkfs: $(<"$WT_TMP/mkfs")"
 	fs_umount
 	fs_mount
