@@ -141,5 +141,6 @@ int main(int argc, char **argv)
 	while (nr_pending)
 		answer_one(&rnd);
 	nbd_stop(&nbd);
+	must(truncate(argv[1], CRASH_HEAD + disk_log->data_bytes));
 	return 0;
 }

@@ -170,6 +170,9 @@ static void write_to(unsigned int i, int fd, int flags, bool durable,
 	slot->len = len;
 	files[i].seed = seed;
 	slot->nr = starts(OP_WRITE, i, durable, pos, len, seed);
+	/* Alone, it knows where the end is. */
+	if (!async && pos == files[i].size && crash_below(&rnd, 2))
+		flags |= RWF_APPEND;
 	if (files[i].size < pos + len)
 		files[i].size = pos + len;
 	if (async) {

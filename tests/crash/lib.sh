@@ -2,12 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the tests of crash states share: see doc/testing.md, "Crash states".
 #
-#	crash_record NAME DISK MKFS ACTS WORKLOAD...	makes $recording
-#	crash_check STATES [OPTION...]			judges states of it
-#	crash_states SHARE NAME DISK MKFS ACTS WORKLOAD...	both
-#
-# WT_CRASH_STATES is how many states a test judges, WT_CRASH_SEED which, and which random
-# numbers the workloads get.
+# WT_CRASH_STATES is about how many states a test judges, WT_CRASH_SEED which, and what the
+# workloads do.
 . "$(dirname "${BASH_SOURCE[0]}")/../common/lib.sh"
 
 DEV=/dev/nbd0
@@ -16,7 +12,8 @@ states=${WT_CRASH_STATES:-$((WT_LAB_DEBUG ? 12 : 64))}
 seed=${WT_CRASH_SEED:-1}
 disk_bytes=$((64 << 20))
 
-# crash_record NAME fua|nofua|nocache[,BLOCK[,MODE]] MKFS-ARGS ACTS WORKLOAD...
+# crash_record NAME fua|nofua|nocache[,BLOCK[,MODE]] MKFS-ARGS ACTS WORKLOAD...: records
+# in $recording what the disk is asked for by a workload of common/crash-load.c
 crash_record()
 {
 	local name=$1 disk bs mode acts=$4 mkfs=$3 in out pid
@@ -44,32 +41,42 @@ crash_record()
 	wait "$pid" || fail "the disk"
 }
 
-# crash_check STATES [OPTION...]: fails if a state is bad; leaves $checked
+# crash_check STATES [OPTION...]: of the recording; what it says is in $checked
 crash_check()
 {
-	local n=$1 kept name
+	local n=$1
 	shift
-	if checked=$("$bin/crash-check" -n "$n" -s "$seed" "$@" "$recording" $DEV "$TEST_DIR"); then
-		return 0
-	fi
-	return 1
+	checked=$("$bin/crash-check" -n "$n" -s "$seed" "$@" "$recording" $DEV "$TEST_DIR")
 }
 
-# crash_states SHARE ...: SHARE is this recording's percentage of the states
+# crash_states PERCENT NAME ...: records, and judges that part of the states
 crash_states()
 {
-	local share=$1 kept
+	local percent=$1 name=$2 kept
 	shift
 	crash_record "$@"
-	if crash_check $((states * share / 100)); then
-		echo "$1: $checked"
+	if crash_check $((states * percent / 100)); then
+		echo "$name: $checked"
 		rm "$recording"
 		return
 	fi
-	kept=$WT_OUT/crash/$1.$seed
+	kept=crash/$name.$seed
 	mkdir -p "$WT_OUT/crash"
-	cp --sparse=always "$recording" "$kept" 2>/dev/null || true
+	cp "$recording" "$WT_OUT/$kept"
 	echo "$checked"
-	sed -n "s|^BAD \(-p [0-9]* -c [0-9]*\).*|again: tests/crash-again out/crash/$1.$seed \1|p" <<<"$checked"
-	fail "$1: $2 $3 $4 ${*:5}"
+	sed -n "s|^BAD \(-p [0-9]* -c [0-9]*\).*|again: tests/crash-states --again out/$kept \1|p" <<<"$checked"
+	fail "$*"
+}
+
+# crash_finds LIE...: the checker is no use if it believes them
+crash_finds()
+{
+	local lie
+	for lie; do
+		if crash_check 50 -l "$lie"; then
+			fail "$recording: the lie '$lie' is not found: $checked"
+		fi
+		grep -q '^BAD' <<<"$checked" || fail "$recording: no state was judged: $checked"
+		echo "found: $lie: $(grep -m 1 '^BAD' <<<"$checked")"
+	done
 }
