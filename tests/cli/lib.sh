@@ -3,7 +3,7 @@
 # What the tests of the tool share.
 . "$(dirname "${BASH_SOURCE[0]}")/../common/lib.sh"
 
-wt=$WT_OUT/user/bin/wt
+wt=$WT_PROGRAMS/bin/wt
 cd "$WT_TMP"
 
 # Can the writes of a test go through?  The lab says which kernel runs.

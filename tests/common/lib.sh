@@ -8,7 +8,7 @@ set -euo pipefail
 
 FSTYP=${FSTYP:-xfs}
 TEST_DIR=${TEST_DIR:-/mnt/test}
-bin=$WT_OUT/user/tests/common
+bin=$WT_PROGRAMS/tests/common
 DEV=${TEST_DEV:-}
 export DM_DISABLE_UDEV=1
 

@@ -84,7 +84,7 @@ static inline struct lt_counts lt_run_shimmed(const char *const *options,
 	char *line;
 	pid_t pid;
 
-	snprintf(wt, sizeof(wt), "%s/user/bin/wt", wt_env("WT_OUT"));
+	snprintf(wt, sizeof(wt), "%s/bin/wt", wt_env("WT_PROGRAMS"));
 	len = must(readlink("/proc/self/exe", self, sizeof(self) - 1));
 	self[len] = '\0';
 	for (i = 0; options[i]; i++)

@@ -186,8 +186,8 @@ static void set_mode(const char *mode)
 {
 	char command[PATH_MAX + 64];
 
-	snprintf(command, sizeof(command), "%s/user/bin/wt mode . %s",
-		 wt_env("WT_OUT"), mode);
+	snprintf(command, sizeof(command), "%s/bin/wt mode . %s",
+		 wt_env("WT_PROGRAMS"), mode);
 	want(system(command), 0);
 }
 

@@ -421,14 +421,14 @@ static void options(void)
 	want(c.errors, 1);
 	want(c.fallback_calls, 0);
 	/* Refused in the completion: it must not come so far. */
-	want(system("$WT_OUT/user/bin/wt mode . off >&2"), 0);
+	want(system("$WT_PROGRAMS/bin/wt mode . off >&2"), 0);
 	c = lt_run_shimmed(none, through);
 	want(c.fallback_calls, 1);
 	want(c.calls, 0);
 	refused[1] = "2.m";
 	c = lt_run_shimmed(require, refused);
 	want(c.errors, 1);
-	want(system("$WT_OUT/user/bin/wt mode . on >&2"), 0);
+	want(system("$WT_PROGRAMS/bin/wt mode . on >&2"), 0);
 }
 
 int main(int argc, char **argv)
