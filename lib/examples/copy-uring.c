@@ -219,6 +219,8 @@ static int64_t copy(void)
 		}
 	}
 	io_uring_queue_exit(&ring);
+	while (in_flight < depth)
+		free(parts[in_flight++].buf);
 	return copied;
 }
 

@@ -366,6 +366,8 @@ static void append_all(unsigned int depth)
 		}
 	}
 	io_uring_queue_exit(&ring);
+	for (i = 0; i < depth; i++)
+		free(slots[i].buf);
 }
 
 int main(int argc, char **argv)
