@@ -14,6 +14,12 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 
+# For builds of their own, such as `make O=out/asan SANITIZE=address,undefined build`.
+ifneq ($(SANITIZE),)
+SANITIZE_CFLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override CFLAGS += $(SANITIZE_CFLAGS)
+endif
+
 # Debian packages: to build the kernel and our programs, to run guests and what the
 # tests and the demonstration run in them, to draw, to check the sources.
 PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
@@ -21,7 +27,7 @@ PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libjansson-dev libaio-dev liburing-dev pkg-config \
 	util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
 	gnuplot-nox \
-	clang clang-format shellcheck sparse
+	clang clang-format libclang-rt-dev shellcheck sparse stress-ng valgrind
 ifeq ($(KERNEL_SRC)$(KERNEL_VERSION),)
 PACKAGES += linux-source-6.12
 endif
@@ -143,6 +149,15 @@ lint-build: deps ## -Werror builds with gcc and clang
 	@$(MAKE) --no-print-directory -s -j$$(nproc) O=out/lint-clang CC=clang CFLAGS='$(CFLAGS) -Werror' build
 	@echo "-Werror: gcc and clang"
 
+sanitize: kernels ## our programs with the compiler's sanitizers, and under valgrind
+	@tests/sanitize
+
+fuzz: deps ## calls under the shim, and parsers, by libFuzzer; FUZZ= for how long each
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(FUZZ_BIN)
+	@for target in $(notdir $(FUZZ_BIN)); do \
+		tests/common/fuzz --time $(or $(FUZZ),1m) $$target out/fuzz/corpus; \
+	done
+
 series-check: deps ## each patch alone: checkpatch, build without warnings, sparse
 	kernel/scripts/check-series
 
@@ -160,7 +175,8 @@ uninstall: ## what install put there
 		$(DESTDIR)$(MANDIR)/man7/writethrough.7
 
 clean: ## our programs and results; the kernels stay
-	rm -rf $(O) out/lint-gcc out/lint-clang out/test out/demo out/bench
+	rm -rf $(O) out/lint-gcc out/lint-clang out/asan out/ubsan out/fuzz out/test out/test.asan \
+		out/test.ubsan out/demo out/bench
 
 distclean: ## all of out/
 	rm -rf out
@@ -173,7 +189,10 @@ distclean: ## all of out/
 # VAR A= B=            files for bench-compare
 # VAR SOAK=            how long to search, such as 90m or 2h (default: 2h)
 # VAR TESTS=           options and tests for tests/check, such as xfs/freeze
+# VAR FUZZ=            how long to fuzz each target: 90s, 10m, 8h (default: 1m)
 # VAR CC= CFLAGS=      for our programs
+# VAR SANITIZE=        sanitizers for a build of its own, with O=
 
-.PHONY: help deps build kernel kernels test coverage soak demo bench bench-compare shell stat lint lint-series \
-	lint-shell lint-format lint-build series-check install uninstall clean distclean
+.PHONY: help deps build kernel kernels test coverage soak demo bench bench-compare shell stat \
+	lint lint-series lint-shell lint-format lint-build sanitize fuzz series-check \
+	install uninstall clean distclean

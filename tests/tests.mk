@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Programs of the tests: tests/AREA/NAME.c becomes $(O)/tests/AREA/NAME.
 
-TEST_SRC := $(filter-out tests/meta/%,$(wildcard tests/*/*.c))
+TEST_SRC := $(filter-out tests/meta/% tests/fuzz/%,$(wildcard tests/*/*.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$(O)/tests/%)
-TEST_CFLAGS := -O2 -g -Wall -Wextra -Werror -Itests/common -Ilib/include -pthread
+TEST_CFLAGS := -O2 -g -Wall -Wextra -Werror -Itests/common -Ilib/include -pthread \
+	$(SANITIZE_CFLAGS)
 
 USER_TARGETS += $(TEST_BIN)
 
@@ -18,4 +19,12 @@ $(TEST_BIN): $(O)/tests/%: tests/%.c
 	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
 		$(if $(TEST_LIB),$(O)/lib/libwritethrough.a)
 
--include $(TEST_BIN:=.d)
+# For libFuzzer.  They have what they test in them, and are not part of `build`.
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,out/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+$(FUZZ_BIN): out/fuzz/%: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	clang $(TEST_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-MMD -MP -MF $@.d -o $@ $< -ljansson
+
+-include $(TEST_BIN:=.d) $(FUZZ_BIN:=.d)

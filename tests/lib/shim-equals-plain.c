@@ -10,17 +10,15 @@
  * need: disk nullblk,cache,size=512M
  * timeout: 120
  */
-#include "libtest.h"
+#include "calls.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define NR_CALLS 800
 #define NR_FDS 10
-#define LIMIT (1 << 20)
 
 static uint64_t seed, state;
 static volatile sig_atomic_t signals;
@@ -74,91 +72,6 @@ static int reopen(int fd)
 		close(new);
 	}
 	return 0;
-}
-
-static uint8_t *buffer; /* LIMIT bytes, then a page that cannot be read */
-
-static uint32_t length(void)
-{
-	switch (rnd(8)) {
-	case 0:
-		return 0;
-	case 1:
-		return 4096 * (1 + rnd(4));
-	case 2:
-		return rnd(200000);
-	default:
-		return 1 + rnd(5000);
-	}
-}
-
-static void *memory(uint32_t len)
-{
-	switch (rnd(16)) {
-	case 0:
-		return buffer + LIMIT; /* bad */
-	case 1:
-		/*
-		 * Half bad, in odd seeds.  What such a call leaves behind the
-		 * bytes it reports differs between two runs without the shim,
-		 * too, so those seeds compare no content.
-		 */
-		return buffer + LIMIT - (seed & 1 ? len / 2 : len);
-	case 2:
-		return NULL;
-	case 3:
-	case 4:
-		return buffer + 4096 * rnd(64);
-	default:
-		return buffer + rnd(LIMIT / 2);
-	}
-}
-
-static off64_t position(void)
-{
-	switch (rnd(12)) {
-	case 0:
-		return -1;
-	case 1:
-		return -(off64_t)rnd(1000);
-	case 2:
-		return INT64_MAX - rnd(2);
-	case 3:
-		return LIMIT - rnd(3000);
-	case 4:
-		return 4096 * rnd(100);
-	default:
-		return rnd(400000);
-	}
-}
-
-static int vector(struct iovec *iov)
-{
-	int i, n = rnd(5);
-
-	for (i = 0; i < n; i++) {
-		iov[i].iov_len = length() / (1 + rnd(3));
-		iov[i].iov_base = memory(iov[i].iov_len);
-	}
-	switch (rnd(20)) {
-	case 0:
-		return -1;
-	case 1:
-		return IOV_MAX + 1;
-	}
-	return n;
-}
-
-static int rwf(void)
-{
-	static const int flags[] = {
-		0,	     0,	       0,
-		RWF_DSYNC,   RWF_SYNC, RWF_APPEND,
-		RWF_HIPRI,   1 << 30,  RWF_APPEND | RWF_DSYNC,
-		RWF_NOAPPEND
-	};
-
-	return flags[rnd(sizeof(flags) / sizeof(flags[0]))];
 }
 
 static void operation(int i, int fd, FILE *log)
@@ -237,13 +150,8 @@ static void program(const char *number, const char *dir)
 		fail("log");
 	signal(SIGXFSZ, on_signal);
 	signal(SIGPIPE, on_signal);
-	buffer = mmap(NULL, LIMIT + 4096, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (buffer == MAP_FAILED)
-		fail("mmap");
-	for (i = 0; i < LIMIT; i++)
-		buffer[i] = wt_pattern(i, state);
-	must(mprotect(buffer + LIMIT, 4096, PROT_NONE));
+	torn = seed & 1;
+	make_buffer(seed);
 	must(setrlimit(RLIMIT_FSIZE, &limit));
 	for (fd = 20; fd < 20 + NR_FDS; fd++)
 		reopen(fd);
@@ -301,6 +209,7 @@ static void same_directories(const char *a, const char *b)
 	compare(a, b, "log");
 	while ((d = readdir(dir)))
 		if (*d->d_name != '.') {
+			/* What is torn is not compared. */
 			if (!(seed & 1))
 				compare(a, b, d->d_name);
 			files++;
