@@ -121,4 +121,41 @@ static inline struct lt_counts lt_run_shimmed(const char *const *options,
 	return c;
 }
 
+/*
+ * @program(@number, directory) runs plain, under wt run, and under wt run --dsync, each
+ * in a fresh directory of that name.  @check gets what was counted, and @same compares
+ * a directory with "plain".  The test's main() takes @number and a directory.
+ */
+static inline void
+lt_plain_and_shimmed(const char *number,
+		     void (*program)(const char *number, const char *dir),
+		     void (*check)(const struct lt_counts *c),
+		     void (*same)(const char *dir))
+{
+	static const char *const options[][6] = {
+		{ "--match", "*.m" },
+		/* Files that have no name look like "/.../#123 (deleted)". */
+		{ "--match", "*.m", "--match", "/*/#*", "--dsync" },
+	};
+	static const char *const dirs[] = { "shim", "dsync" };
+	struct lt_counts c;
+	int i, status;
+	pid_t pid;
+
+	must(mkdir("plain", 0700));
+	must(pid = fork());
+	if (!pid)
+		program(number, "plain");
+	must(waitpid(pid, &status, 0));
+	want(status, 0);
+	for (i = 0; i < 2; i++) {
+		must(mkdir(dirs[i], 0700));
+		c = lt_run_shimmed(options[i],
+				   (const char *[]){ number, dirs[i], NULL });
+		check(&c);
+		same(dirs[i]);
+	}
+	must(system("rm -r plain shim dsync"));
+}
+
 #endif

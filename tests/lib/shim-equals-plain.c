@@ -165,7 +165,7 @@ static void program(const char *number, const char *dir)
 
 /* --- The comparison -------------------------------------------------------- */
 
-static void compare(const char *a, const char *b, const char *name)
+static void compare(const char *dir, const char *name)
 {
 	static char la[1 << 16], lb[1 << 16];
 	char pa[PATH_MAX], pb[PATH_MAX];
@@ -173,8 +173,8 @@ static void compare(const char *a, const char *b, const char *name)
 	size_t na, nb;
 	int line = 0;
 
-	snprintf(pa, sizeof(pa), "%s/%s", a, name);
-	snprintf(pb, sizeof(pb), "%s/%s", b, name);
+	snprintf(pa, sizeof(pa), "plain/%s", name);
+	snprintf(pb, sizeof(pb), "%s/%s", dir, name);
 	fa = fopen(pa, "r");
 	fb = fopen(pb, "r");
 	if (!fa || !fb)
@@ -184,7 +184,7 @@ static void compare(const char *a, const char *b, const char *name)
 			if (!fgets(lb, sizeof(lb), fb))
 				strcpy(lb, "nothing\n");
 			if (strcmp(la, lb))
-				fail("plain: %s  %s: %s", la, b, lb);
+				fail("plain: %s  %s: %s", la, dir, lb);
 			line++;
 		}
 		want(line, NR_CALLS);
@@ -200,18 +200,18 @@ static void compare(const char *a, const char *b, const char *name)
 	fclose(fb);
 }
 
-static void same_directories(const char *a, const char *b)
+static void same(const char *name)
 {
-	DIR *dir = opendir(a);
+	DIR *dir = opendir("plain");
 	struct dirent *d;
 	int files = 0;
 
-	compare(a, b, "log");
+	compare(name, "log");
 	while ((d = readdir(dir)))
 		if (*d->d_name != '.') {
 			/* What is torn is not compared. */
 			if (!(seed & 1))
-				compare(a, b, d->d_name);
+				compare(name, d->d_name);
 			files++;
 		}
 	closedir(dir);
@@ -227,39 +227,10 @@ static void check(const struct lt_counts *c)
 	want(c->untouched_calls > 0, 1);
 }
 
-static void one_seed(void)
-{
-	const char *const match[] = { "--match", "*.m", NULL };
-	const char *const dsync[] = { "--match", "*.m",	    "--match",
-				      "/*/#*",	 "--dsync", NULL };
-	char text[16];
-	struct lt_counts c;
-	pid_t pid;
-	int status;
-
-	snprintf(text, sizeof(text), "%d", (int)seed);
-	must(mkdir("plain", 0700));
-	must(pid = fork());
-	if (!pid)
-		program(text, "plain");
-	must(waitpid(pid, &status, 0));
-	want(status, 0);
-
-	must(mkdir("shim", 0700));
-	c = lt_run_shimmed(match, (const char *[]){ text, "shim", NULL });
-	check(&c);
-	same_directories("plain", "shim");
-
-	must(mkdir("dsync", 0700));
-	c = lt_run_shimmed(dsync, (const char *[]){ text, "dsync", NULL });
-	check(&c);
-	same_directories("plain", "dsync");
-	must(system("rm -r plain shim dsync"));
-}
-
 int main(int argc, char **argv)
 {
 	const char *dir;
+	char text[16];
 
 	if (argc == 3)
 		program(argv[1], argv[2]);
@@ -267,7 +238,8 @@ int main(int argc, char **argv)
 	for (seed = 1; seed <= 6; seed++) {
 		printf("seed %d\n", (int)seed);
 		fflush(stdout);
-		one_seed();
+		snprintf(text, sizeof(text), "%d", (int)seed);
+		lt_plain_and_shimmed(text, program, check, same);
 	}
 	lt_leave_dir(dir);
 	return 0;

@@ -289,33 +289,6 @@ static void check(const struct lt_counts *c)
 	want(c->errors > 0, 1);
 }
 
-static void one_seed(void)
-{
-	const char *const match[] = { "--match", "*.m", NULL };
-	const char *const dsync[] = { "--match", "*.m", "--dsync", NULL };
-	char text[16];
-	struct lt_counts c;
-	pid_t pid;
-	int status;
-
-	snprintf(text, sizeof(text), "%d", (int)seed);
-	must(mkdir("plain", 0700));
-	must(mkdir("shim", 0700));
-	must(mkdir("dsync", 0700));
-	must(pid = fork());
-	if (!pid)
-		program(text, "plain");
-	must(waitpid(pid, &status, 0));
-	want(status, 0);
-	c = lt_run_shimmed(match, (const char *[]){ text, "shim", NULL });
-	check(&c);
-	same("shim");
-	c = lt_run_shimmed(dsync, (const char *[]){ text, "dsync", NULL });
-	check(&c);
-	same("dsync");
-	must(system("rm -r plain shim dsync"));
-}
-
 /* --- What each option does --------------------------------------------------- */
 
 /* The device has written at least the bytes when the completion is there. */
@@ -434,6 +407,7 @@ static void options(void)
 int main(int argc, char **argv)
 {
 	const char *dir;
+	char text[16];
 
 	if (argc == 3)
 		program(argv[1], argv[2]);
@@ -446,7 +420,8 @@ int main(int argc, char **argv)
 	for (seed = 1; seed <= 4; seed++) {
 		printf("seed %d\n", (int)seed);
 		fflush(stdout);
-		one_seed();
+		snprintf(text, sizeof(text), "%d", (int)seed);
+		lt_plain_and_shimmed(text, program, check, same);
 	}
 	lt_leave_dir(dir);
 	return 0;
