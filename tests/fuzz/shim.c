@@ -210,9 +210,11 @@ static ssize_t plain_wt_pwritev(int fd, const struct iovec *iov, int n,
 
 #define NR_FDS 5 /* those that calls name; there may be some more */
 #define MAX_FDS 64
+#define NR_OPS 26
 static int first_fd;
 
-static const char *const names[] = { "0.m", "1.m", "0.u", "1.u", "2.m" };
+#define NR_NAMES 4
+static const char *const names[NR_NAMES] = { "0.m", "0.u", "1.m", "1.u" };
 
 enum of { NOTHING, MATCHING, OTHER };
 static enum of of[MAX_FDS];
@@ -222,12 +224,36 @@ static enum of of[MAX_FDS];
  */
 static bool blind[MAX_FDS];
 
+/*
+ * libFuzzer keeps inputs that count here what no other has: a number is written to
+ * that stood for something else at its last write, and ended by that call.
+ */
+__attribute__((section(
+	"__libfuzzer_extra_counters"))) static uint8_t reuses[NR_OPS][3][3][2];
+static struct {
+	enum of of;
+	ino_t ino;
+	uint32_t end;
+} last_write[MAX_FDS];
+static uint32_t op_now;
+
 static void ended(int fd)
 {
 	if (fd >= 0 && fd < MAX_FDS) {
 		of[fd] = NOTHING;
 		blind[fd] = false;
+		last_write[fd].end = op_now;
 	}
+}
+
+static void written(int fd, ino_t ino)
+{
+	if (fd < 0 || fd >= MAX_FDS)
+		return;
+	reuses[last_write[fd].end][last_write[fd].of][of[fd]]
+	      [last_write[fd].ino == ino]++;
+	last_write[fd].of = of[fd];
+	last_write[fd].ino = ino;
 }
 
 static void began(int fd, enum of what)
@@ -280,7 +306,7 @@ static long do_open(void)
 		0,	  O_CREAT, O_CREAT | O_APPEND, O_DSYNC, O_SYNC,
 		O_DIRECT, O_TRUNC, O_CREAT | O_EXCL
 	};
-	const char *name = names[rnd(5)];
+	const char *name = names[rnd(NR_NAMES)];
 	int flags = modes[rnd(4)] | more[rnd(8)] | O_CLOEXEC, fd;
 
 	switch (rnd(8)) {
@@ -395,7 +421,10 @@ static void check(int fd, enum of what, long ret, bool io_submit, bool library)
 
 	fstat(fd, &st);
 	errno = saved;
-	if (!shimmed || ret <= 0 || blind[fd])
+	if (!shimmed || ret <= 0)
+		return;
+	written(fd, st.st_ino);
+	if (blind[fd])
 		return;
 	wanted = S_ISREG(st.st_mode) &&
 		 (library || !config.patterns || what == MATCHING);
@@ -477,7 +506,7 @@ static long do_write(uint32_t op, int fd)
 /* A stream's descriptor changes its file under it. */
 static long do_freopen(void)
 {
-	const char *name = names[rnd(5)];
+	const char *name = names[rnd(NR_NAMES)];
 	int fd = any_fd();
 	FILE *f = fdopen(fd, "r");
 	long ret;
@@ -582,9 +611,10 @@ struct outcome {
 
 static struct outcome call(void)
 {
-	struct outcome o = { .op = rnd(26), .fd = any_fd() };
+	struct outcome o = { .op = rnd(NR_OPS), .fd = any_fd() };
 	struct stat st = { 0 };
 
+	op_now = o.op;
 	signals = 0;
 	asked = waits = 0;
 	errno = 4242;
@@ -617,7 +647,7 @@ static struct outcome call(void)
 		break;
 	case 16:
 		o.ret = rnd(2) ? ftruncate(o.fd, rnd(LIMIT)) :
-				 unlink(names[rnd(5)]);
+				 unlink(names[rnd(NR_NAMES)]);
 		break;
 	case 17:
 		o.ret = do_freopen();
@@ -659,7 +689,7 @@ static void clean(const char *dir)
 	int i;
 
 	must(chdir(dir));
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < NR_NAMES; i++)
 		unlink(names[i]);
 	must(chdir(".."));
 }
@@ -671,7 +701,7 @@ static void same_files(void)
 	ssize_t n, m;
 	int i, fd;
 
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < NR_NAMES; i++) {
 		snprintf(name, sizeof(name), "plain/%s", names[i]);
 		fd = open(name, O_RDONLY);
 		n = fd < 0 ? -1 : read(fd, a, LIMIT);
@@ -708,6 +738,7 @@ static void sequence(const char *dir, bool with_shim, const uint8_t *data,
 	config.require = (options & 12) == 12;
 	torn = options & 16;
 	memset(of, 0, sizeof(of));
+	memset(last_write, 0, sizeof(last_write));
 	for (i = 0; left && i < 4096; i++) {
 		o = call();
 		if (!with_shim) {
