@@ -28,3 +28,11 @@ $(FUZZ_BIN): out/fuzz/%: tests/fuzz/%.c
 		-MMD -MP -MF $@.d -o $@ $< -ljansson
 
 -include $(TEST_BIN:=.d) $(FUZZ_BIN:=.d)
+
+# The one program of several files.
+WTX := $(O)/tests/common/wtx
+USER_TARGETS += $(WTX)
+
+$(WTX): $(wildcard tests/common/wtx/*.[ch]) tests/common/async.h tests/common/wttest.h
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -o $@ $(filter %.c,$^)
