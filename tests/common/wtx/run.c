@@ -370,6 +370,17 @@ static void close_file(struct file *f)
 	sure(close(f->fd_append));
 }
 
+/* As the device has it: pages that are mapped or dirty would stay. */
+static void check_cold(struct file *f)
+{
+	close_file(f);
+	open_file(f, 0);
+	sure(fsync(f->fd));
+	sure(-posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED));
+	check_all(f);
+	check_behind_end(f);
+}
+
 static void set_text(const char *path, const char *text)
 {
 	int fd = sure(open(path, O_WRONLY));
@@ -892,6 +903,7 @@ static void do_op(const struct op *op)
 	case TRUNCATE ... UNSHARE:
 	case SPLICE_IN ... SPLICE_OUT:
 	case REOPEN:
+	case COLD:
 	case CHECK:
 		settle_all(f);
 		break;
@@ -983,6 +995,10 @@ static void do_op(const struct op *op)
 		close_file(f);
 		open_file(f, 0);
 		break;
+	case COLD:
+		reap_all();
+		check_cold(f);
+		break;
 	case REMOUNT:
 		remount();
 		break;
@@ -1044,15 +1060,8 @@ void run(struct progress *p, int make, uint64_t salt)
 	}
 	reap_all();
 	for (int i = 0; i < 2; i++) {
-		struct file *f = &files[i];
-
-		check_all(f);
-		sure(fsync(f->fd));
-		check(f, 0, fs.max_len, BY_DIRECT);
-		close_file(f);
-		open_file(f, 0);
-		sure(posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED));
-		check_all(f);
-		check_behind_end(f);
+		check_all(&files[i]);
+		check(&files[i], 0, fs.max_len, BY_DIRECT);
+		check_cold(&files[i]);
 	}
 }

@@ -43,6 +43,7 @@ static const struct {
 	[SYNC_ON] = { "sync-on", "f", 2 },
 	[SYNC_OFF] = { "sync-off", "f", 6 },
 	[REOPEN] = { "reopen", "f", 6 },
+	[COLD] = { "cold", "f", 12 },
 	[REMOUNT] = { "remount", "", 1 },
 	[CHECK] = { "check", "f", 12 },
 };
@@ -281,13 +282,36 @@ static int random_kind(void)
 /* @sizes of the files; what an operation asks for need not be possible */
 void script_next(struct op *op, int64_t size, int64_t size2)
 {
+	static struct op last;
+	static bool at_end;
 	int64_t sizes[] = { size, size2 };
 
 	*op = (struct op){ .kind = random_kind() };
 	op->file = rnd(3) == 0;
-	op->file2 = chance(50) ? !op->file : op->file;
 	op->pos = position(sizes[op->file]);
+	if (chance(25)) {
+		/* Where the last one was, or next to it. */
+		op->file = last.file;
+		op->pos = chance(50) ? last.pos : last.pos + last.len;
+		if (op->pos >= fs.max_len)
+			op->pos = 0;
+	}
 	op->len = length(op->pos);
+	if (at_end && chance(40)) {
+		op->kind = COLD;
+		op->file = last.file;
+	}
+	at_end = last.kind == TAIL && chance(50);
+	if (at_end) {
+		/* Within the last block, whose end the mapping has filled. */
+		op->kind = WRITE;
+		op->file = last.file;
+		op->len = 1 + rnd(fs.sector);
+		op->pos = sizes[op->file] - op->len;
+		if (op->pos < 0)
+			op->pos = 0;
+	}
+	op->file2 = chance(50) ? !op->file : op->file;
 	op->pos2 = position(sizes[op->file2]);
 	switch (rnd(8)) {
 	case 0 ... 3:
@@ -324,4 +348,5 @@ void script_next(struct op *op, int64_t size, int64_t size2)
 		op->pos = fs.block << rnd(6);
 		break;
 	}
+	last = *op;
 }

@@ -47,6 +47,7 @@ enum kind {
 	SYNC_ON,
 	SYNC_OFF,
 	REOPEN,
+	COLD,
 	REMOUNT,
 	CHECK,
 	NR_KINDS,
