@@ -991,9 +991,11 @@ static void do_op(const struct op *op)
 		set_sync(f, op->kind == SYNC_ON);
 		break;
 	case REOPEN:
+		/* Pages that are mapped would not be dropped. */
 		reap_all();
 		close_file(f);
 		open_file(f, 0);
+		sure(-posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED));
 		break;
 	case COLD:
 		reap_all();

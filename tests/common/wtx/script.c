@@ -42,7 +42,7 @@ static const struct {
 	[COWEXTSIZE] = { "cowextsize", "fp", 3 },
 	[SYNC_ON] = { "sync-on", "f", 2 },
 	[SYNC_OFF] = { "sync-off", "f", 6 },
-	[REOPEN] = { "reopen", "f", 6 },
+	[REOPEN] = { "reopen", "f", 15 },
 	[COLD] = { "cold", "f", 12 },
 	[REMOUNT] = { "remount", "", 1 },
 	[CHECK] = { "check", "f", 12 },
@@ -284,6 +284,7 @@ void script_next(struct op *op, int64_t size, int64_t size2)
 {
 	static struct op last;
 	static bool at_end;
+	bool cold = last.kind == REOPEN && chance(50);
 	int64_t sizes[] = { size, size2 };
 
 	*op = (struct op){ .kind = random_kind() };
@@ -311,6 +312,13 @@ void script_next(struct op *op, int64_t size, int64_t size2)
 		if (op->pos < 0)
 			op->pos = 0;
 	}
+	if (cold) {
+		/* Over several pages that are not in the cache. */
+		op->kind = WRITE;
+		op->file = last.file;
+		op->pos = rnd(sizes[op->file] + 1);
+		op->len = length(op->pos) + fs.page;
+	}
 	op->file2 = chance(50) ? !op->file : op->file;
 	op->pos2 = position(sizes[op->file2]);
 	switch (rnd(8)) {
@@ -327,6 +335,8 @@ void script_next(struct op *op, int64_t size, int64_t size2)
 	switch (op->kind) {
 	case WRITE:
 		random_write(op, sizes[op->file]);
+		if (cold)
+			op->words |= NOWAIT | WT;
 		break;
 	case DEDUPE:
 		op->words |= chance(50) ? WT : 0;
