@@ -22,6 +22,7 @@ static const char usage_text[] =
 	"                                 FLAG: wt dsync sync nowait append\n"
 	"                                 noappend\n"
 	"  writev POS LEN SEED N FLAG,... LEN bytes in N segments\n"
+	"  repeat POS N SEED FLAG,...     1 MiB, as written at 0, N times in one call\n"
 	"  try POS LEN SEED [FLAG,...]    write, by ENGINE if there is one, as long\n"
 	"                                 as it is -EAGAIN because the file's time is\n"
 	"                                 due, but not for ever; FLAG also torn: but\n"
@@ -169,6 +170,19 @@ static void do_write(const char *where, size_t len, uint64_t seed, int n,
 		iov[i].iov_base = buf + len / n * i;
 		iov[i].iov_len = i == n - 1 ? len - len / n * i : len / n;
 	}
+	result(wt_raw_pwritev2(fd, iov, n, pos, flags));
+	free(iov);
+	free(buf);
+}
+
+static void do_repeat(off_t pos, int n, uint64_t seed, int flags)
+{
+	uint8_t *buf = buffer(1 << 20);
+	struct iovec *iov = calloc(n, sizeof(*iov));
+
+	wt_fill(buf, 1 << 20, 0, seed);
+	for (int i = 0; i < n; i++)
+		iov[i] = (struct iovec){ buf, 1 << 20 };
 	result(wt_raw_pwritev2(fd, iov, n, pos, flags));
 	free(iov);
 	free(buf);
@@ -373,6 +387,9 @@ static void command(int argc, char **argv)
 	} else if (!strcmp(cmd, "writev") && argc == 6) {
 		do_write(a[1], number(a[2]), number(a[3]), number(a[4]),
 			 words(rwf_words, a[5]));
+	} else if (!strcmp(cmd, "repeat") && argc == 5) {
+		do_repeat(number(a[1]), number(a[2]), number(a[3]),
+			  words(rwf_words, a[4]));
 	} else if (!strcmp(cmd, "verify") && argc >= 4) {
 		do_verify(number(a[1]), number(a[2]), number(a[3]),
 			  number(a[4] ? a[4] : a[1]));
