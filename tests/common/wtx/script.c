@@ -253,11 +253,9 @@ static void random_write(struct op *op, int64_t size)
 			     chance(80) ? O_APPEND_FD :
 					  O_APPEND_FD | NOAPPEND;
 	}
-	/*
-	 * Not TORN: a page of a hole whose copy comes out short is taken to be uptodate,
-	 * with what it had in memory before, as in stock 6.12 with TORN_INSIDE.
-	 */
-	if (chance(6) && size) {
+	if (chance(4)) {
+		op->words |= TORN;
+	} else if (chance(6) && size) {
 		op->words |= SELF;
 		op->pos2 = rnd(size);
 	}
