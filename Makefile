@@ -25,7 +25,7 @@ endif
 PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libelf-dev libssl-dev \
 	libjansson-dev libaio-dev liburing-dev pkg-config \
-	util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
+	qemu-system-x86 util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
 	gnuplot-nox \
 	clang clang-format libclang-rt-dev shellcheck sparse stress-ng valgrind
 ifeq ($(KERNEL_SRC)$(KERNEL_VERSION),)
@@ -85,6 +85,7 @@ kernels: deps
 
 test: kernels ## all tests, in guests of the lab; TESTS= for some
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
+	@lab/build-kernel --lab qemu patched
 	@case "$(TESTS)" in \
 	*--quick*) ;; \
 	*) lab/build-kernel --debug patched ;; \

@@ -285,6 +285,27 @@ order_stop()
 	}' "$WT_TMP/order"
 }
 
+# large_folios_start; large_folios_stop: how many of the filesystem have come into the
+# page cache meanwhile
+large_folios_start()
+{
+	local t=$tracefs/instances/wt-folios majmin
+	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
+	majmin=$(stat -c '%Hd %Ld' "$TEST_DIR")
+	mkdir -p "$t"
+	echo "order > 0 && s_dev == $((${majmin% *} << 20 | ${majmin#* }))" \
+		>"$t/events/filemap/mm_filemap_add_to_page_cache/filter"
+	echo 1 >"$t/events/filemap/mm_filemap_add_to_page_cache/enable"
+}
+
+large_folios_stop()
+{
+	local t=$tracefs/instances/wt-folios
+	echo 0 >"$t/events/filemap/mm_filemap_add_to_page_cache/enable"
+	grep -c mm_filemap_add_to_page_cache: "$t/trace" || true
+	rmdir "$t"
+}
+
 # bios FILE POS LEN: of a trace on stdin, the writes to that part of the file,
 # which must be one extent.
 bios_to()

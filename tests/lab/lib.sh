@@ -3,8 +3,22 @@
 # What the tests of the lab share.  They run on the host, in the project's folder.
 . "$(dirname "${BASH_SOURCE[0]}")/../common/lib.sh"
 
+# The whole test, for each lab.
+in_each_lab()
+{
+	local l
+	[[ ! ${LAB:-} ]] || return 0
+	for l in ${WT_CHECK_LAB:-uml qemu}; do
+		echo "lab $l"
+		mkdir "$WT_TMP/$l"
+		LAB=$l WT_TMP=$WT_TMP/$l "$0"
+	done
+	exit
+}
+
 top=$PWD
 kernel=$WT_CHECK_KERNEL
+lab=${LAB:-uml}
 # A folder that both sides can write.
 mkdir -p "$top/out/test"
 # shellcheck disable=SC2034 # for the tests
@@ -17,7 +31,7 @@ guest()
 {
 	local expected=$1 rc=0
 	shift
-	lab/run --kernel "$kernel" "$@" >"$WT_TMP/out" 2>"$WT_TMP/err" </dev/null || rc=$?
+	lab/run --lab "$lab" --kernel "$kernel" "$@" >"$WT_TMP/out" 2>"$WT_TMP/err" </dev/null || rc=$?
 	[[ $rc == "$expected" ]] ||
 		fail "lab/run $*: status $rc, expected $expected: $(<"$WT_TMP/out") $(<"$WT_TMP/err")"
 }
