@@ -8,6 +8,7 @@
 
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/kernel-page-flags.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -38,6 +39,8 @@ static const char usage_text[] =
 	"  ondisk DEVICE POS LEN SEED     verify what the device has there, past\n"
 	"                                 all caches; must be one extent\n"
 	"  extents                        how many\n"
+	"  folio POS                      bytes of the folio that holds it in the\n"
+	"                                 cache\n"
 	"  say TEXT                       for order\n"
 	"  wait FIFO                      until somebody writes to it\n"
 	"with ENGINE, aio or uring, also\n"
@@ -286,6 +289,41 @@ static void do_extents(void)
 	result(ret ? ret : (ssize_t)fm.fm_mapped_extents);
 }
 
+static uint64_t number_at(const char *table, uint64_t index)
+{
+	int f = must(open(table, O_RDONLY));
+	uint64_t n;
+
+	want(pread(f, &n, sizeof(n), index * sizeof(n)), sizeof(n));
+	close(f);
+	return n;
+}
+
+static int page_has(uint64_t pfn, int flag)
+{
+	return number_at("/proc/kpageflags", pfn) >> flag & 1;
+}
+
+static void do_folio(off_t pos)
+{
+	size_t page = sysconf(_SC_PAGESIZE), pages = 1;
+	const volatile uint8_t *p =
+		mmap(NULL, page, PROT_READ, MAP_SHARED, fd, pos / page * page);
+	uint64_t pfn;
+
+	if (p == MAP_FAILED)
+		fail("mmap: %s", strerrorname_np(errno));
+	(void)*p;
+	pfn = number_at("/proc/self/pagemap", (uintptr_t)p / page) &
+	      ((1ULL << 55) - 1);
+	while (page_has(pfn, KPF_COMPOUND_TAIL))
+		pfn--;
+	while (page_has(pfn + pages, KPF_COMPOUND_TAIL))
+		pages++;
+	result(pages * page);
+	must(munmap((void *)p, page));
+}
+
 static void do_wait(const char *fifo)
 {
 	char c;
@@ -429,6 +467,8 @@ static void command(int argc, char **argv)
 		do_ondisk(a[1], number(a[2]), number(a[3]), number(a[4]));
 	} else if (!strcmp(cmd, "extents")) {
 		do_extents();
+	} else if (!strcmp(cmd, "folio") && argc == 2) {
+		do_folio(number(a[1]));
 	} else if (!strcmp(cmd, "say") && argc == 2) {
 		printf("%s\n", a[1]);
 	} else if (!strcmp(cmd, "wait") && argc == 2) {

@@ -359,6 +359,8 @@ static void open_file(struct file *f, int flags)
 		      MAP_SHARED, f->fd, 0);
 	if (f->map == MAP_FAILED)
 		broken("mmap: %s", strerrorname_np(errno));
+	/* Where there are large folios, a fault makes them. */
+	madvise(f->map, fs.max_len, MADV_HUGEPAGE);
 }
 
 static void close_file(struct file *f)
