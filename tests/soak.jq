@@ -3,6 +3,7 @@
 def minutes: . / 60 | floor;
 {
 	budget_minutes: ($budget | minutes),
+	coverage: $coverage,
 	minutes: (map(.seconds) | add // 0 | minutes),
 	legs: map({name, seed, seconds, ok: (.rc == 0), again}),
 	tests: (map(.tests | length) | add // 0),

@@ -141,8 +141,11 @@ fs_umount()
 # fs_make MKFS-ARGS...: a fresh XFS on $DEV, mounted
 fs_make()
 {
+	local more=${WT_MKFS:-}
+	[[ " $* " != *" crc=0"* ]] || more=
 	fs_umount
-	mkfs.xfs -q -f "$@" "$DEV"
+	# shellcheck disable=SC2086 # words
+	mkfs.xfs -q -f "$@" $more "$DEV"
 	fs_mount
 }
 

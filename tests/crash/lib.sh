@@ -57,6 +57,8 @@ crash_states()
 	crash_record "$@"
 	if crash_check $((states * percent / 100)); then
 		echo "$name: $checked"
+		sed -nE 's/^([0-9]+) states, ([0-9]+) lossy.*/count: crash states \1\ncount: crash states with losses \2/p' \
+			<<<"$checked"
 		rm "$recording"
 		return
 	fi

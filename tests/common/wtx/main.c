@@ -280,6 +280,7 @@ static int sequences(uint64_t seed, int number, int ops, int seconds,
 	       fs.off	 ? "off" :
 	       fs.always ? "always" :
 			   "on");
+	printf("count: operations %llu\n", (unsigned long long)n * ops);
 	return 0;
 }
 

@@ -629,5 +629,7 @@ int parallel(int how, int seconds, int writers, uint64_t seed)
 	}
 	printf("%llu writes by %d threads, block size %zu\n",
 	       (unsigned long long)writes, lanes, fs.block);
+	printf("count: verified writes of threads %llu\n",
+	       (unsigned long long)writes);
 	return 0;
 }
