@@ -235,18 +235,20 @@ trace_stop()
 	rmdir "$t"
 }
 
-# order_start; order_stop NR:SECTOR...: that the result of each request NR, which wrote
+# order_start [DEV]; order_stop NR:SECTOR...: on that device, that the result of each request NR, which wrote
 # from SECTOR, was reaped (by io -m $order_marks) when a flush had ended that began after
 # the data was written.  Prints how many flushes there were.
 # shellcheck disable=SC2034 # for tests
 order_marks=$tracefs/instances/wt-order/trace_marker
 order_start()
 {
-	local t=$tracefs/instances/wt-order e
+	local t=$tracefs/instances/wt-order e majmin
 	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
 	mkdir -p "$t"
 	echo 16384 >"$t/buffer_size_kb"
+	majmin=$(stat -c '%Hr %Lr' "${1:-$DEV}")
 	for e in issue complete; do
+		echo "dev == $((${majmin% *} << 20 | ${majmin#* }))" >"$t/events/block/block_rq_$e/filter"
 		echo 1 >"$t/events/block/block_rq_$e/enable"
 	done
 }
