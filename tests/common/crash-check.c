@@ -555,12 +555,25 @@ static bool judge_size(const char *name, uint32_t point, const uint8_t *data,
 			return true;
 	}
 	/* By another write's blocks, or a part of one */
-	if (larger && size % block == 0)
+	if (larger && size % block == 0) {
 		for (uint64_t from = size - block; from < size;
 		     from += CRASH_SECTOR)
 			if (has_tail(point, NULL, data, from,
 				     from + CRASH_SECTOR))
 				return true;
+		/* One that ends inside the block, and zeroes behind it */
+		for (unsigned int i = 0; i < nr_live; i++) {
+			uint64_t from = size - block, end = op_end(live[i]);
+
+			if (live[i]->event->op != OP_WRITE || end <= from ||
+			    end >= size)
+				continue;
+			if (op_pos(live[i]) > from)
+				from = op_pos(live[i]);
+			if (has_tail(point, NULL, data, from, end))
+				return true;
+		}
+	}
 	return bad(
 		"%s ends at %llu, where no operation ends whose data is there",
 		name, (unsigned long long)size);

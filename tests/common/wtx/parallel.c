@@ -605,8 +605,9 @@ int parallel(int how, int seconds, int writers, uint64_t seed)
 	map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		fail("mmap: %s", strerrorname_np(errno));
-	/* Where there are large folios, a fault makes them. */
+	/* Where there are large folios, faults make them. */
 	madvise(map, length, MADV_HUGEPAGE);
+	madvise(map, length, MADV_POPULATE_READ);
 	records[nr_records++] = (struct record){ .end = REGION };
 	must(-pthread_barrier_init(&quiet, NULL, lanes));
 	for (int i = 0; i < lanes; i++)
