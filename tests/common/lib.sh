@@ -208,18 +208,29 @@ dev_stat()
 	awk -v f="$f" '{ print $f }' "/sys/class/block/$(dev_name "${2:-$DEV}")/stat"
 }
 
+# kernel_dev 'MAJOR MINOR': a dev_t inside the kernel
+kernel_dev()
+{
+	echo $((${1% *} << 20 | ${1#* }))
+}
+
+# trace_instance NAME: where a new buffer for events is
+trace_instance()
+{
+	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
+	mkdir -p "$tracefs/instances/$1"
+	echo "$tracefs/instances/$1"
+}
+
 # trace_start [DEV]; trace_stop: every bio sent to the device by then, a line
 # each: RWBS SECTOR SECTORS.  Splits by the device are not seen, so one line is
 # one bio of the filesystem.
 tracefs=/sys/kernel/tracing
 trace_start()
 {
-	local t=$tracefs/instances/wt majmin
-	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
-	majmin=$(stat -Lc '%Hr %Lr' "${1:-$DEV}")
-	mkdir -p "$t"
-	# dev_t inside the kernel
-	echo "dev == $((${majmin% *} << 20 | ${majmin#* }))" \
+	local t
+	t=$(trace_instance wt)
+	echo "dev == $(kernel_dev "$(stat -Lc '%Hr %Lr' "${1:-$DEV}")")" \
 		>"$t/events/block/block_bio_queue/filter"
 	echo 16384 >"$t/buffer_size_kb"
 	echo >"$t/trace"
@@ -235,20 +246,19 @@ trace_stop()
 	rmdir "$t"
 }
 
-# order_start [DEV]; order_stop NR:SECTOR...: on that device, that the result of each request NR, which wrote
-# from SECTOR, was reaped (by io -m $order_marks) when a flush had ended that began after
-# the data was written.  Prints how many flushes there were.
+# order_start [DEV]; order_stop NR:SECTOR...: on that device, that the result of each
+# request NR, which wrote from SECTOR, was reaped (by io -m $order_marks) when a flush had
+# ended that began after the data was written.  Prints how many flushes there were.
 # shellcheck disable=SC2034 # for tests
 order_marks=$tracefs/instances/wt-order/trace_marker
 order_start()
 {
-	local t=$tracefs/instances/wt-order e majmin
-	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
-	mkdir -p "$t"
+	local t e
+	t=$(trace_instance wt-order)
 	echo 16384 >"$t/buffer_size_kb"
-	majmin=$(stat -c '%Hr %Lr' "${1:-$DEV}")
 	for e in issue complete; do
-		echo "dev == $((${majmin% *} << 20 | ${majmin#* }))" >"$t/events/block/block_rq_$e/filter"
+		echo "dev == $(kernel_dev "$(stat -Lc '%Hr %Lr' "${1:-$DEV}")")" \
+			>"$t/events/block/block_rq_$e/filter"
 		echo 1 >"$t/events/block/block_rq_$e/enable"
 	done
 }
@@ -294,11 +304,9 @@ order_stop()
 # page cache meanwhile
 large_folios_start()
 {
-	local t=$tracefs/instances/wt-folios majmin
-	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
-	majmin=$(stat -c '%Hd %Ld' "$TEST_DIR")
-	mkdir -p "$t"
-	echo "order > 0 && s_dev == $((${majmin% *} << 20 | ${majmin#* }))" \
+	local t
+	t=$(trace_instance wt-folios)
+	echo "order > 0 && s_dev == $(kernel_dev "$(stat -c '%Hd %Ld' "$TEST_DIR")")" \
 		>"$t/events/filemap/mm_filemap_add_to_page_cache/filter"
 	echo 1 >"$t/events/filemap/mm_filemap_add_to_page_cache/enable"
 }
