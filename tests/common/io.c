@@ -46,6 +46,7 @@ static const char usage_text[] =
 	"with ENGINE, aio or uring, also\n"
 	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
 	"                                 which is IOSQE_ASYNC\n"
+	"  fetch POS LEN                  a read, by io_uring; numbered likewise\n"
 	"  cancel NR                      tries to cancel a request; itself one\n"
 	"  ended                          how many have ended and are not reaped\n"
 	"  reap                           waits for one: its number and result,\n"
@@ -378,6 +379,14 @@ static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 	result(async_submit(&engine, fd, submitted++, buf, len, pos, flags));
 }
 
+static void do_fetch(off_t pos, size_t len)
+{
+	async_sqe(&engine, fd, submitted++, buffer(len), len, pos, 0)->opcode =
+		IORING_OP_READ;
+	want(async_enter(&engine, 0), 1);
+	result(0);
+}
+
 static void do_cancel(uint64_t nr)
 {
 	struct io_uring_sqe *sqe = async_sqe(&engine, -1, submitted++,
@@ -479,6 +488,8 @@ static void command(int argc, char **argv)
 	} else if (!strcmp(cmd, "submit") && argc >= 4 && engine_name) {
 		do_submit(a[1], number(a[2]), number(a[3]),
 			  words(rwf_words, a[4] ? a[4] : "none"));
+	} else if (!strcmp(cmd, "fetch") && argc == 3 && engine_name) {
+		do_fetch(number(a[1]), number(a[2]));
 	} else if (!strcmp(cmd, "cancel") && argc == 2 && engine_name) {
 		do_cancel(number(a[1]));
 	} else if (!strcmp(cmd, "ended") && engine_name) {

@@ -396,10 +396,11 @@ dm_keeps()
 	dm_around "$s" $(($3 / 512)) "delay @ $s 0 @ $s 1000000 @ $s 0"
 }
 
-# kept: how many writes dm_keeps has
+# kept [FIELD]: how many writes a delaying target has; FIELD 4: reads
 kept()
 {
-	dmsetup status --noflush wt-test | awk '$3 == "delay" { print $5 }'
+	dmsetup status --noflush wt-test |
+		awk -v f="${1:-5}" '$3 == "delay" { n += $f } END { print n + 0 }'
 }
 
 # until_kept N WHAT: until it has so many

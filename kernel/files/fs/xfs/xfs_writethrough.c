@@ -3,8 +3,14 @@
  * Buffered write-through: the mode and counters of each filesystem, and the maps
  * of its writes.
  *
- * Lock order as for buffered writes: IOLOCK, then folio locks, then ILOCK.  The
- * IOLOCK is dropped before the I/O is waited for.
+ * Lock order as for buffered writes: IOLOCK, i_iotype, folio locks, ILOCK.  The
+ * IOLOCK is dropped before the I/O is waited for, i_iotype when that has ended.
+ *
+ * Writes that stay within EOF take the IOLOCK shared, as direct I/O does, and with
+ * the same consequence: of overlapping writes each folio, but not the whole range, is
+ * one writer's.  What they need of each other is done under the folio lock (copying,
+ * zeroing, the mark of writeback) and the ILOCK (extents and reservations); the size
+ * does not change meanwhile, because that takes the IOLOCK exclusively, or direct I/O.
  */
 #include "xfs.h"
 #include "xfs_shared.h"
@@ -434,6 +440,7 @@ xfs_writethrough_end_write(
 		xfs_wt_stat_add(mp, XFS_WT_FLUSHES, 1);
 	if (wt->error)
 		xfs_wt_stat_add(mp, XFS_WT_ERRORS, 1);
+	xfs_iotype_unlock(wt->iocb);
 }
 
 static const struct iomap_writethrough_ops xfs_writethrough_ops = {
@@ -470,17 +477,28 @@ xfs_writethrough_wanted(
 
 	/* Do not zero what lies between EOF and the write only to give up. */
 	if ((iocb->ki_flags & IOCB_NOWAIT) &&
-	    ((iocb->ki_flags & IOCB_APPEND) ||
-	     iocb->ki_pos + iov_iter_count(from) > i_size_read(inode)))
+	    xfs_writethrough_extends(iocb, from))
 		return -EAGAIN;
 	return 1;
+}
+
+/* Does this write move EOF?  Of the moment, unless the IOLOCK is held. */
+bool
+xfs_writethrough_extends(
+	struct kiocb		*iocb,
+	struct iov_iter		*from)
+{
+	return (iocb->ki_flags & IOCB_APPEND) ||
+		iocb->ki_pos + iov_iter_count(from) >
+			i_size_read(file_inode(iocb->ki_filp));
 }
 
 /*
  * Write through.  Entered with the IOLOCK held as *@iolock.  Dropped, and *@iolock
  * cleared, before the I/O is waited for; still held on return if there was no
- * space for a single byte, for the caller to make some and try again.  What is
- * returned is durable if it has to be, or -EIOCBQUEUED.
+ * space for a single byte, for the caller to make some and try again.  i_iotype is
+ * held on entry, and released in any case, by the end of the I/O if that comes later.
+ * What is returned is durable if it has to be, or -EIOCBQUEUED.
  */
 ssize_t
 xfs_writethrough_write(
@@ -496,8 +514,10 @@ xfs_writethrough_write(
 
 	wt = iomap_writethrough_init(&on_stack, iocb, &xfs_writethrough_ops,
 			&mp->m_writethrough->flusher);
-	if (IS_ERR(wt))
+	if (IS_ERR(wt)) {
+		xfs_iotype_unlock(iocb);
 		return PTR_ERR(wt);
+	}
 
 	ret = iomap_writethrough_write(wt, from, NULL);
 	if (ret == -ENOSPC || ret == -EDQUOT)
