@@ -337,7 +337,8 @@ static void do_wait(const char *fifo)
 
 /*
  * A write that must not wait is refused when the file's time of modification is an
- * older one: so make it new, which lasts for a tick of the clock.
+ * older one: so make it new, here and in do_submit(), which lasts for a tick of the
+ * clock.
  */
 static void do_try(off_t pos, size_t len, uint64_t seed, int flags)
 {
@@ -368,6 +369,8 @@ static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 	off_t pos = strcmp(where, "-") ? (off_t)number(where) : -1;
 
 	wt_fill(buf, len, pos == -1 ? lseek(fd, 0, SEEK_CUR) : pos, seed);
+	if (flags & RWF_NOWAIT)
+		must(futimens(fd, NULL));
 	if (flags & BY_WORKER) {
 		async_sqe(&engine, fd, submitted++, buf, len, pos,
 			  flags & ~BY_WORKER)

@@ -12,15 +12,20 @@
  * and I/O completions.
  */
 struct iomap_folio_state {
-	/* protects the bitmap below and read_bytes_pending */
+	/* protects the bitmap below, read_bytes_pending and write_waited */
 	spinlock_t		state_lock;
 	unsigned int		read_bytes_pending;
 	atomic_t		write_bytes_pending;
+	/* write-through writes since the folio went under writeback; folio lock */
+	unsigned short		write_joins;
+	/* somebody waits for blocks to come back from the device */
+	bool			write_waited;
 
 	/*
-	 * Each block has two bits in this bitmap:
-	 * Bits [0..blocks_per_folio) has the uptodate status.
-	 * Bits [b_p_f...(2*b_p_f))   has the dirty status.
+	 * Each block has three bits in this bitmap:
+	 * Bits [0..blocks_per_folio)  has the uptodate status.
+	 * Bits [b_p_f...(2*b_p_f))    has the dirty status.
+	 * Bits [2*b_p_f...(3*b_p_f))  is in flight: part of an ioend.
 	 */
 	unsigned long		state[];
 };
@@ -47,7 +52,8 @@ int iomap_writethrough_throttle(struct iomap_iter *iter,
 		unsigned int bdp_flags);
 int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 		size_t len, struct folio **foliop);
-int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio);
+int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,
+		loff_t pos, size_t len);
 struct folio *iomap_writethrough_next_folio(struct iomap_iter *iter, loff_t pos);
 void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		loff_t pos, size_t written);
@@ -56,6 +62,44 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend);
 void iomap_writethrough_defer_ioend(struct iomap_ioend *ioend);
 void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error);
+
+/* These bytes of @folio, which is locked, are part of an ioend from now on. */
+static inline void ifs_set_range_in_flight(struct inode *inode,
+		struct folio *folio, struct iomap_folio_state *ifs, size_t off,
+		size_t len)
+{
+	unsigned int first_blk = off >> inode->i_blkbits;
+	unsigned int last_blk = (off + len - 1) >> inode->i_blkbits;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ifs->state_lock, flags);
+	bitmap_set(ifs->state,
+		   2 * i_blocks_per_folio(inode, folio) + first_blk,
+		   last_blk - first_blk + 1);
+	spin_unlock_irqrestore(&ifs->state_lock, flags);
+}
+
+/* And no longer.  Any context. */
+static inline void ifs_clear_range_in_flight(struct inode *inode,
+		struct folio *folio, struct iomap_folio_state *ifs, size_t off,
+		size_t len)
+{
+	unsigned int first_blk = off >> inode->i_blkbits;
+	unsigned int last_blk = (off + len - 1) >> inode->i_blkbits;
+	unsigned long flags;
+	bool waited;
+
+	spin_lock_irqsave(&ifs->state_lock, flags);
+	bitmap_clear(ifs->state,
+		     2 * i_blocks_per_folio(inode, folio) + first_blk,
+		     last_blk - first_blk + 1);
+	waited = ifs->write_waited;
+	ifs->write_waited = false;
+	spin_unlock_irqrestore(&ifs->state_lock, flags);
+
+	if (unlikely(waited))
+		wake_up_var(folio);
+}
 
 /*
  * Segments to allocate for a bio that starts at file position @pos.  Writeback

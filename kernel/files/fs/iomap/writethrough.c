@@ -27,6 +27,13 @@
  *	   ... queued behind third, which is queued behind storer: a circle,
  *	   unless A was submitted before the fault
  *
+ * Writers wait for blocks: the blocks of a folio that are in flight are on record, and
+ * a write to others joins the folio's writeback, whoever began it.  So stores into a
+ * folio under writeback are only to blocks that this writer holds by the folio's lock
+ * and has found not to be in flight.  Everybody else waits for the folio: stores by
+ * mmap, plain buffered writes, truncation, fsync().  Those that hold its lock meanwhile
+ * keep others from joining; for those that do not, joining is bounded.
+ *
  * A write that must not wait (IOCB_NOWAIT) locks all folios before it looks for the
  * map: it only tries, so no order of folio locks is needed, and it faults in its
  * buffer before.
@@ -69,6 +76,13 @@
  * has, but no more than this, or its caller would wait for the copy.
  */
 #define IOMAP_WT_MAX_NOWAIT	(1L << 20)
+
+/*
+ * As many writes join the writeback of a folio before it has to end once: so whoever
+ * waits for that, waits for no more than this many I/Os, one after another, and those
+ * that were in flight.
+ */
+#define IOMAP_WT_MAX_JOINS	64
 
 static void iomap_wt_fail(struct iomap_writethrough *wt, loff_t pos, int error)
 {
@@ -499,30 +513,110 @@ int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 }
 
 /*
- * The folio was found and locked, by a write-through write, or by another that must
- * not wait: FGP_STABLE would.  If it is under writeback, that may be by this very
- * write, when an extent ends inside the folio; in any case its data must not
- * change, and its one writeback bit cannot stand for two I/Os.
+ * Are any blocks of these bytes of @folio, which is locked, in flight?  If so, and
+ * @wait, there will be a wake-up when some of the folio's have ended.
  */
-int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio)
+static bool iomap_wt_in_flight(struct inode *inode, struct folio *folio,
+		loff_t pos, size_t len, bool wait)
 {
-	if (!folio_test_writeback(folio))
-		return 0;
-	if (!iter->wt && !mapping_stable_writes(folio->mapping))
-		return 0;
-	if (iter->flags & IOMAP_NOWAIT)
-		return -EAGAIN;
-	if (WARN_ON_ONCE(iomap_writethrough_pending(iter)))
-		return -EIO;
-	folio_wait_writeback(folio);
+	struct iomap_folio_state *ifs = folio->private;
+	unsigned int base = 2 * i_blocks_per_folio(inode, folio);
+	size_t off = offset_in_folio(folio, pos);
+	size_t last = min(off + len, folio_size(folio)) - 1;
+	unsigned int end_blk = base + (last >> inode->i_blkbits) + 1;
+	bool found;
+
+	spin_lock_irq(&ifs->state_lock);
+	found = find_next_bit(ifs->state, end_blk,
+			      base + (off >> inode->i_blkbits)) < end_blk;
+	if (found && wait)
+		ifs->write_waited = true;
+	spin_unlock_irq(&ifs->state_lock);
+	return found;
+}
+
+/*
+ * Wait until some of the folio's blocks have ended.  Not with its lock, which those
+ * need who write to its other blocks; so the caller has to look again at everything.
+ */
+static void iomap_wt_wait_in_flight(struct inode *inode, struct folio *folio,
+		loff_t pos, size_t len)
+{
+	struct wait_queue_head *wq = __var_waitqueue(folio);
+	struct wait_bit_queue_entry wait;
+
+	init_wait_var_entry(&wait, folio, 0);
+	prepare_to_wait(wq, &wait.wq_entry, TASK_UNINTERRUPTIBLE);
+	if (iomap_wt_in_flight(inode, folio, pos, len, true)) {
+		folio_unlock(folio);
+		io_schedule();
+		finish_wait(wq, &wait.wq_entry);
+		folio_lock(folio);
+	} else {
+		finish_wait(wq, &wait.wq_entry);
+	}
+}
+
+/*
+ * The folio was found and locked, by a write-through write, or by another that must
+ * not wait: FGP_STABLE would.  What is in flight must not change, and a block is sent
+ * by one I/O at a time.  That may be one of this very write, when a copy came out
+ * short inside the block.
+ *
+ * With the map marked as stale, the folio was lost in the wait: look for it again.
+ */
+int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,
+		loff_t pos, size_t len)
+{
+	struct inode *inode = iter->inode;
+
+	while (folio_test_writeback(folio)) {
+		struct iomap_folio_state *ifs = folio->private;
+		bool join = iter->wt && ifs &&
+			    ifs->write_joins < IOMAP_WT_MAX_JOINS;
+
+		if (!iter->wt && !mapping_stable_writes(folio->mapping))
+			return 0;
+		if (join && !iomap_wt_in_flight(inode, folio, pos, len, false))
+			return 0;
+		if (iter->flags & IOMAP_NOWAIT)
+			return -EAGAIN;
+		if (WARN_ON_ONCE(iomap_writethrough_pending(iter)))
+			return -EIO;
+		if (!join) {
+			folio_wait_writeback(folio);
+			return 0;
+		}
+		iomap_wt_wait_in_flight(inode, folio, pos, len);
+		if (folio->mapping != inode->i_mapping ||
+		    !folio_contains(folio, pos >> PAGE_SHIFT)) {
+			iter->iomap.flags |= IOMAP_F_STALE;
+			return 0;
+		}
+	}
 	return 0;
+}
+
+/* Clean now, but under writeback before: no folio_start_writeback() does this. */
+static void iomap_wt_clear_dirty_tags(struct folio *folio)
+{
+	struct xarray *pages = &folio->mapping->i_pages;
+	unsigned long flags;
+
+	xa_lock_irqsave(pages, flags);
+	if (!folio_test_dirty(folio)) {
+		__xa_clear_mark(pages, folio->index, PAGECACHE_TAG_DIRTY);
+		__xa_clear_mark(pages, folio->index, PAGECACHE_TAG_TOWRITE);
+	}
+	xa_unlock_irqrestore(pages, flags);
 }
 
 /*
  * Bytes [@pos, @pos + @written) were copied into @folio, accepted, and are within
  * the in-core size.  Put their blocks under writeback and add them to the pending
- * ioend.  The folio is locked and not under writeback, and as dirty as it was before:
- * what is sent at once need not be counted, tagged and listed as dirty first.
+ * ioend.  The folio is locked, none of these blocks is in flight, and it is as dirty
+ * as it was before: what is sent at once need not be counted, tagged and listed as
+ * dirty first.
  *
  * Errors are left in iter->wt: the bytes are in the page cache whatever happens.
  */
@@ -541,7 +635,7 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 	struct writeback_control wbc = {
 		.sync_mode	= WB_SYNC_ALL,
 	};
-	bool dirty = false;
+	bool was_dirty, dirty = false, joined;
 	int error;
 
 	if (i_blocks_per_folio(inode, folio) > 1) {
@@ -558,12 +652,27 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 	}
 
 	/*
+	 * Join the writeback of other blocks, and keep it from ending meanwhile.  If
+	 * nothing of it is left, what clears the bit needs nothing but a processor.
+	 */
+	joined = ifs && atomic_inc_not_zero(&ifs->write_bytes_pending);
+	if (joined) {
+		ifs->write_joins++;
+	} else {
+		folio_wait_writeback(folio);
+		if (ifs) {
+			atomic_inc(&ifs->write_bytes_pending);
+			ifs->write_joins = 0;
+		}
+	}
+
+	/*
 	 * Write-protects the folio too, so that a store through mmap has to come
 	 * by ->page_mkwrite, which waits for the folio lock and then, as the
 	 * mapping is counted as stable, for the I/O.  If there was such a store
 	 * already, all blocks are dirty now.
 	 */
-	folio_clear_dirty_for_io(folio);
+	was_dirty = folio_clear_dirty_for_io(folio);
 	iomap_clear_range_dirty(folio, off, len);
 	if (ifs) {
 		u64 from = folio_pos(folio);
@@ -577,7 +686,8 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 			/*
 			 * Blocks beyond EOF may be dirty by a store through mmap.
 			 * Nobody writes them, and once the folio is clean nobody
-			 * would zero them either.
+			 * would zero them either.  None of them is in flight, for
+			 * who moves EOF in front of them waits for the folio.
 			 */
 			from = to;
 			if (iomap_find_dirty_range(folio, &from, folio_end))
@@ -594,10 +704,14 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 
 	/* Who makes folios dirty does this; a new file's may never have been. */
 	inode_attach_wb(inode, folio);
-	if (dirty)
+	if (joined) {
+		if (was_dirty && !dirty)
+			iomap_wt_clear_dirty_tags(folio);
+	} else if (dirty) {
 		folio_start_writeback_keepwrite(folio);
-	else
+	} else {
 		folio_start_writeback(folio);
+	}
 
 	/* Valid: iomap_write_begin() checked it under this folio's lock. */
 	wt->wpc.iomap = iter->iomap;
@@ -610,12 +724,13 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		iomap_wt_fail(wt, start, error);
 		iomap_set_range_dirty(folio, off, len);
 		filemap_dirty_folio(inode->i_mapping, folio);
-		folio_end_writeback(folio);
 	} else {
 		wt->wpc.nr_folios++;
 		if (wt->was_dirty)
 			wt->wpc.ioend->io_wt_mixed = true;
 	}
+	if (ifs ? atomic_dec_and_test(&ifs->write_bytes_pending) : error)
+		folio_end_writeback(folio);
 	wt->copied_to = pos + written;
 	trace_iomap_writethrough_folio(inode, start, len);
 }
@@ -643,7 +758,8 @@ static int iomap_wt_iter(struct iomap_iter *iter, const struct iomap_ops *ops)
 
 /*
  * For a write that must not wait, and that must have no effect if it would have to:
- * lock all folios first.  None is under writeback, and none needs to be read.
+ * lock all folios first.  Nothing of them that it writes to is in flight, and none
+ * needs to be read.
  */
 static int iomap_wt_lock_folios(struct iomap_iter *iter, struct iov_iter *from,
 		struct folio_batch *folios)
@@ -680,8 +796,9 @@ static int iomap_wt_lock_folios(struct iomap_iter *iter, struct iov_iter *from,
 			return PTR_ERR(folio);
 		folio_batch_add(folios, folio);
 
-		if (folio_test_writeback(folio))
-			return -EAGAIN;
+		error = iomap_writethrough_stabilize(iter, folio, pos, end - pos);
+		if (error)
+			return error;
 		if (i_blocks_per_folio(inode, folio) > 1 &&
 		    !ifs_alloc(inode, folio, IOMAP_NOWAIT))
 			return -EAGAIN;
@@ -721,8 +838,8 @@ struct folio *iomap_writethrough_next_folio(struct iomap_iter *iter, loff_t pos)
 
 /*
  * One map must do for all of the write.  It was looked up with the folios locked,
- * and nothing allocates or frees blocks of folios that are locked and not under
- * writeback, as long as the inode lock is held too: it need not be checked again.
+ * and nothing allocates or frees blocks of folios that are locked, if they are not in
+ * flight and as long as the inode lock is held too: it need not be checked again.
  * A direct write in flight may convert them to written, which changes nothing here.
  */
 static int iomap_wt_check_map(struct iomap_iter *iter)
