@@ -16,8 +16,8 @@
  *	A waits.  In front of it are the holders of now; it
  *	cannot be more of them.  When the last of them has left, the lock goes to the
  *	first in the queue.  Either it wants what A wants, and A gets it too; or it
- *	wants the state that was held, and then all who want that get it at once and
- *	the queue in front of A has only those who want what A wants.  So A waits for
+ *	wants the other state, and then all who want that get it at once and the
+ *	queue in front of A has only those who want what A wants.  So A waits for
  *	two rounds of holders at most, whatever comes behind it.
  *
  * Who waits for idle is passed over by a round that goes to others behind it, but is
@@ -105,18 +105,23 @@ static void two_state_pass_on(struct two_state_lock *l)
 	struct two_state_waiter *w, *next;
 	unsigned int state;
 	unsigned int n = 0;
+	LIST_HEAD(round);
 
 	lockdep_assert_held(&l->lock);
 
 	while ((w = list_first_entry_or_null(&l->waiters,
 			struct two_state_waiter, entry)) &&
 	       w->wants == TWO_STATE_IDLE)
-		two_state_grant(w);
+		list_move_tail(&w->entry, &round);
 
 	if (w) {
 		state = w->wants;
-		list_for_each_entry(w, &l->waiters, entry)
-			n += w->wants == state;
+		list_for_each_entry_safe(w, next, &l->waiters, entry) {
+			if (w->wants != state)
+				continue;
+			list_move_tail(&w->entry, &round);
+			n++;
+		}
 
 		/* Before the first can leave again; nobody else changes these. */
 		if (state)
@@ -124,19 +129,24 @@ static void two_state_pass_on(struct two_state_lock *l)
 		else
 			atomic_andnot(TWO_STATE_STATE, &l->word);
 		atomic_add(n, &l->word);
-
-		list_for_each_entry_safe(w, next, &l->waiters, entry)
-			if (w->wants == state)
-				two_state_grant(w);
 	}
+
+	/* Before those who are let in can find it closed though nobody waits. */
 	if (list_empty(&l->waiters))
 		atomic_andnot(TWO_STATE_WAITERS, &l->word);
+
+	list_for_each_entry_safe(w, next, &round, entry)
+		two_state_grant(w);
 }
 
 static void two_state_leave(struct two_state_lock *l)
 {
 	unsigned int word = atomic_dec_return(&l->word);
 	unsigned long flags;
+
+	/* Released twice?  Lockdep cannot tell where it is disowned. */
+	if (IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
+		WARN_ON_ONCE((word & TWO_STATE_COUNT) == TWO_STATE_COUNT);
 
 	if (likely((word & TWO_STATE_COUNT) || !(word & TWO_STATE_WAITERS)))
 		return;
@@ -160,9 +170,9 @@ static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 	/* A full barrier, as the decrement of who leaves: see above. */
 	atomic_fetch_or(TWO_STATE_WAITERS, &l->word);
 	list_add_tail(&w.entry, &l->waiters);
-	if (two_state_is_idle(l))
+	if (two_state_is_idle(l)) {
 		two_state_pass_on(l);
-	else if (list_is_singular(&l->waiters) && wants != TWO_STATE_IDLE &&
+	} else if (list_is_singular(&l->waiters) && wants != TWO_STATE_IDLE &&
 		 two_state_enter(l, wants, TWO_STATE_WAITERS)) {
 		/* It is in the right state by now, and nobody was here before. */
 		list_del(&w.entry);
@@ -173,6 +183,7 @@ static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 
 	for (;;) {
 		set_current_state(TASK_UNINTERRUPTIBLE);
+		/* Pairs with two_state_grant(). */
 		if (smp_load_acquire(&w.granted))
 			break;
 		io_schedule();
