@@ -27,7 +27,7 @@ PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libjansson-dev libaio-dev liburing-dev pkg-config \
 	qemu-system-x86 util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
 	gnuplot-nox \
-	clang clang-format libclang-rt-dev shellcheck sparse stress-ng valgrind
+	clang clang-format libclang-rt-dev shellcheck sparse spin stress-ng valgrind
 ifeq ($(KERNEL_SRC)$(KERNEL_VERSION),)
 PACKAGES += linux-source-6.12
 endif
