@@ -334,31 +334,30 @@ static void goes_round(struct kunit *test)
 static void waits_for_idle(struct kunit *test)
 {
 	unsigned int state = param(test);
-	struct player *p, *idle, *idle2, *same;
+	struct player *p, *p2, *idle, *idle2, *same;
 	struct game *g = test->priv;
 
 	/* Nobody is there. */
 	EXPECT_ENTERED(test, start(test, once, IDLE));
 
-	/* Holders are, and one who comes later. */
+	/* Two are, and one comes later. */
 	p = start(test, once, state);
 	EXPECT_ENTERED(test, p);
-	two_state_lock(&g->lock, state);
+	p2 = start(test, once, state);
+	EXPECT_ENTERED(test, p2);
 	idle = queue(test, IDLE);
 	idle2 = queue(test, IDLE);
 	same = queue(test, state);
-	two_state_unlock(&g->lock);
-	KUNIT_EXPECT_EQ(test, queued(g), 3);
 	leave_and_wait(test, p);
+	KUNIT_EXPECT_EQ(test, queued(g), 3);
+	leave_and_wait(test, p2);
 	EXPECT_ENTERED(test, idle);
 	EXPECT_ENTERED(test, idle2);
 	EXPECT_ENTERED(test, same);
-	leave_and_wait(test, same);
 
-	/* Idle alone is waited for. */
-	two_state_lock(&g->lock, state);
+	/* Nobody queues for a state. */
 	idle = queue(test, IDLE);
-	two_state_unlock(&g->lock);
+	leave_and_wait(test, same);
 	EXPECT_ENTERED(test, idle);
 	expect_unused(test);
 }
