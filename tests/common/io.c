@@ -43,6 +43,7 @@ static const char usage_text[] =
 	"                                 cache\n"
 	"  say TEXT                       for order\n"
 	"  wait FIFO                      until somebody writes to it\n"
+	"  touch                          makes the time of modification new\n"
 	"with ENGINE, aio or uring, also\n"
 	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
 	"                                 which is IOSQE_ASYNC\n"
@@ -337,8 +338,7 @@ static void do_wait(const char *fifo)
 
 /*
  * A write that must not wait is refused when the file's time of modification is an
- * older one: so make it new, here and in do_submit(), which lasts for a tick of the
- * clock.
+ * older one: so make it new, which lasts for a tick of the clock.
  */
 static void do_try(off_t pos, size_t len, uint64_t seed, int flags)
 {
@@ -369,8 +369,6 @@ static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 	off_t pos = strcmp(where, "-") ? (off_t)number(where) : -1;
 
 	wt_fill(buf, len, pos == -1 ? lseek(fd, 0, SEEK_CUR) : pos, seed);
-	if (flags & RWF_NOWAIT)
-		must(futimens(fd, NULL));
 	if (flags & BY_WORKER) {
 		async_sqe(&engine, fd, submitted++, buf, len, pos,
 			  flags & ~BY_WORKER)
@@ -491,6 +489,8 @@ static void command(int argc, char **argv)
 	} else if (!strcmp(cmd, "submit") && argc >= 4 && engine_name) {
 		do_submit(a[1], number(a[2]), number(a[3]),
 			  words(rwf_words, a[4] ? a[4] : "none"));
+	} else if (!strcmp(cmd, "touch")) {
+		result(futimens(fd, NULL) < 0 ? -errno : 0);
 	} else if (!strcmp(cmd, "fetch") && argc == 3 && engine_name) {
 		do_fetch(number(a[1]), number(a[2]));
 	} else if (!strcmp(cmd, "cancel") && argc == 2 && engine_name) {

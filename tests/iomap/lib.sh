@@ -15,6 +15,7 @@ nowait_goes()
 {
 	local n
 	for n in {1..50}; do
+		want_ring 0 r touch
 		want_ring 0 r submit "$1" "$2" 2 wt,nowait
 		submitted=$((submitted + 1))
 		ring r ended
@@ -30,6 +31,7 @@ nowait_refused()
 {
 	local n
 	for n in {1..20}; do
+		want_ring 0 r touch
 		want_ring 0 r submit "$1" "$2" 9 wt,nowait
 		want_ring "$submitted -EAGAIN" r reap
 		submitted=$((submitted + 1))
