@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a read sees of a write that is in the middle of its copy: of a plain buffered
- * write nothing, it waits; of a write-through write inside the file the part that is
+ * What a read sees of a write that is in the middle of its copy: of a buffered write
+ * without the flag nothing, it waits; of a write-through write inside the file the part that is
  * there.  So does another write-through write, which gets in between; one that moves
  * the end of the file keeps both out.
  *
  * The copy is stopped between two pages by userfaultfd.  Fails if a reader sees half of
- * a plain write, if it has to wait for a write-through write, or if two of these wait
+ * a write without the flag, if it has to wait for a write-through write, or if two of these wait
  * for each other.
  *
  * need: disk nullblk,cache,size=512M
@@ -146,7 +146,9 @@ int main(void)
 
 	stopped(0, 0, false);
 	stopped(0, RWF_WRITETHROUGH, true);
-	stopped(0, RWF_DSYNC, true);
+	stopped(0, RWF_WRITETHROUGH | RWF_DSYNC, true);
+	/* This goes through, but those who write so need not know. */
+	stopped(0, RWF_DSYNC, false);
 	/* From inside the file to behind its end. */
 	stopped(7 * PAGE, RWF_WRITETHROUGH, false);
 	return 0;

@@ -6,8 +6,8 @@
  * Lock order as for buffered writes: IOLOCK, i_iotype, folio locks, ILOCK.  The
  * IOLOCK is dropped before the I/O is waited for, i_iotype when that has ended.
  *
- * Writes that stay within EOF take the IOLOCK shared, as direct I/O does, and with
- * the same consequence: of overlapping writes each folio, but not the whole range, is
+ * Writes with RWF_WRITETHROUGH that stay within EOF take the IOLOCK shared, as direct
+ * I/O does, and with the same consequence: of overlapping writes each folio, but not the whole range, is
  * one writer's.  What they need of each other is done under the folio lock (copying,
  * zeroing, the mark of writeback) and the ILOCK (extents and reservations); the size
  * does not change meanwhile, because that takes the IOLOCK exclusively, or direct I/O.
