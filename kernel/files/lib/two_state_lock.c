@@ -13,12 +13,12 @@
  * a wait.  The last holder to leave passes the lock on to the one who has waited
  * longest, and with it to all others who wait for the same state at that moment.
  *
- *	A waits.  In front of it are the holders of now; it
- *	cannot be more of them.  When the last of them has left, the lock goes to the
- *	first in the queue.  Either it wants what A wants, and A gets it too; or it
- *	wants the other state, and then all who want that get it at once and the
- *	queue in front of A has only those who want what A wants.  So A waits for
- *	two rounds of holders at most, whatever comes behind it.
+ *	A waits.  In front of it are the holders of now; it cannot be more of them.
+ *	When the last of them has left, the lock goes to the first in the queue.
+ *	Either it wants what A wants, and A gets it too; or it wants the other state,
+ *	and then all who want that get it at once and the queue in front of A has only
+ *	those who want what A wants.  So A waits for two rounds of holders at most,
+ *	whatever comes behind it.
  *
  * Who waits for idle is passed over by a round that goes to others behind it, but is
  * woken between two rounds once it is the first: after two of them at most.

@@ -7,10 +7,11 @@
  * IOLOCK is dropped before the I/O is waited for, i_iotype when that has ended.
  *
  * Writes with RWF_WRITETHROUGH that stay within EOF take the IOLOCK shared, as direct
- * I/O does, and with the same consequence: of overlapping writes each folio, but not the whole range, is
- * one writer's.  What they need of each other is done under the folio lock (copying,
- * zeroing, the mark of writeback) and the ILOCK (extents and reservations); the size
- * does not change meanwhile, because that takes the IOLOCK exclusively, or direct I/O.
+ * I/O does, and with the same consequence: of overlapping writes each folio, but not
+ * the whole range, is one writer's.  What they need of each other is done under the
+ * folio lock (copying, zeroing, the mark of writeback) and the ILOCK (extents and
+ * reservations); the size does not change meanwhile, because that takes the IOLOCK
+ * exclusively, or direct I/O.
  */
 #include "xfs.h"
 #include "xfs_shared.h"
@@ -463,7 +464,9 @@ xfs_writethrough_wanted(
 	struct xfs_mount	*mp = XFS_I(inode)->i_mount;
 	unsigned int		mode = READ_ONCE(mp->m_writethrough->mode);
 
-	if (iocb->ki_flags & IOCB_WRITETHROUGH) {
+	/* What is left of a direct write is written back in any case. */
+	if ((iocb->ki_flags & (IOCB_WRITETHROUGH | IOCB_DIRECT)) ==
+	    IOCB_WRITETHROUGH) {
 		if (mode == XFS_WT_OFF || IS_SWAPFILE(inode)) {
 			/* io_uring comes back without IOCB_NOWAIT. */
 			if (!(iocb->ki_flags & IOCB_NOWAIT))
