@@ -464,9 +464,14 @@ xfs_writethrough_wanted(
 	struct xfs_mount	*mp = XFS_I(inode)->i_mount;
 	unsigned int		mode = READ_ONCE(mp->m_writethrough->mode);
 
-	/* What is left of a direct write is written back in any case. */
-	if ((iocb->ki_flags & (IOCB_WRITETHROUGH | IOCB_DIRECT)) ==
-	    IOCB_WRITETHROUGH) {
+	/*
+	 * What is left of a direct write is written back in any case, and then
+	 * dropped from the cache, which writeback prepares.
+	 */
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return 0;
+
+	if (iocb->ki_flags & IOCB_WRITETHROUGH) {
 		if (mode == XFS_WT_OFF || IS_SWAPFILE(inode)) {
 			/* io_uring comes back without IOCB_NOWAIT. */
 			if (!(iocb->ki_flags & IOCB_NOWAIT))
