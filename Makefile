@@ -100,7 +100,11 @@ coverage: deps ## which lines of ours in the kernel the tests run; what does not
 	@tests/check --coverage $(TESTS)
 	@tests/coverage
 
+# What a soak needs is built before its time runs.
 soak: kernels ## searches for SOAK=2h with new seeds; out/soak/report.html
+	@for k in --debug --coverage '--lab qemu' '--lab qemu --debug' '--lab qemu --kcsan'; do \
+		lab/build-kernel $$k patched; \
+	done
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@tests/soak $(SOAK)
 

@@ -66,6 +66,15 @@ def kernels:
 			spread | map_values(to(3))) as $ratio |
 		{name: .[0].name, $stock, $patched, $ratio, boots: (map(.round) | unique | length)});
 
+# The turns in the order of measurement
+def sharing:
+	(map([.turn, .job]) | reduce .[] as $k ([]; if index([$k]) then . else . + [$k] end)) as $order |
+	group_by([.turn, .job]) | map({turn: .[0].turn, job: .[0].job, iops: over(.iops; 1),
+		spread: (map(.iops) | spread | {min: (.min | to(1)), max: (.max | to(1))}),
+		max_ms: (map(.max_ms) | max | to(1)), rounds: length,
+		by_round: (sort_by(.round) | map({round, iops: (.iops | to(1))}))}) |
+	sort_by([.turn, .job] as $k | $order | index([$k]));
+
 def allocations:
 	group_by([.engine != "psync", .path != "writethrough"]) | map({engine: .[0].engine, path: .[0].path,
 		objects_per_op: over(.objects / .ops; 2), pages_per_op: over(.pages / .ops; 2),
@@ -99,7 +108,7 @@ def row($what; $of; $got; $op; $limit; $unit; $digits):
 		else .got == .limit end)};
 
 def targets:
-	.cases as $cases | .kernels as $kernels | .allocations as $allocations |
+	.cases as $cases | .kernels as $kernels | .allocations as $allocations | .sharing as $sharing |
 	def a($name; $path): first($cases[] | select(.name == $name and .path == $path)) // null;
 	def wt($name): a($name; "writethrough");
 	def direct($what; $name; $limit):
@@ -109,6 +118,9 @@ def targets:
 	def device($what; $name):
 		row($what; "device writes a write"; wt($name).dev_writes_per_op; "="; 1; ""; 2),
 		row($what; "flushes a write"; wt($name).dev_flushes_per_op; "="; 0; ""; 2);
+	def of($turn; $job): first($sharing[] | select(.turn == $turn and .job == $job)) // null;
+	def sharing($what; $job; $turn; $beside; $limit):
+		row($what; "IOPS of \($job), x \($beside)"; times(of($turn; $job); of($beside; $job)); ">="; $limit; "x"; 2);
 	def objects($engine; $path): first($allocations[] | select(.engine == $engine and .path == $path) | .objects_per_op) // null;
 
 	("4 KiB overwrite, psync" as $w | "fua/overwrite/durable/4k/psync/1" as $n |
@@ -136,6 +148,12 @@ def targets:
 			"durable-write": "durable buffered write, mode off",
 			"direct-write": "direct write", "direct-read": "direct read", "mmap-write": "mmap, stores"} | to_entries[] |
 		.key as $k | row(.value; "IOPS, patched x stock"; (first($kernels[] | select(.name == $k)) // {}).ratio; ">="; 0.98; "x"; 2)),
+	sharing("16 writers of one file, 10 ms disk"; "writers"; "16 writers, one file"; "16 writers, 16 files"; 0.95),
+	sharing("the same, in large folios, QEMU"; "writers"; "16 writers, folios of many pages"; "16 writers, folios of one page"; 0.9),
+	sharing("8 cached readers beside 8 writers of the file"; "readers"; "readers beside writers"; "readers alone"; 0.9),
+	("buffered", "direct" | sharing("a buffered and a direct stream, one file"; .; "buffered beside direct"; "\(.) alone"; 0.3)),
+	("buffered", "direct" | . as $j | row("a buffered and a direct stream, one file"; "longest wait of \($j), ms";
+		(of("buffered beside direct"; $j) | if . then .max_ms else null end); "<="; 120; ""; 0)),
 	("psync", "io_uring" | . as $e | objects($e; "direct") as $direct |
 		row("4 KiB overwrite, \($e), depth 1"; "allocations a write"; (objects($e; "writethrough") | to(1)); "<="; ($direct | to(1)); ""; 1));
 
@@ -147,5 +165,6 @@ def targets:
 		(reduce ($cases | map(.name) | unique[]) as $n ({}; .[$n] = ($cases | map(.name) | index($n)))) as $at |
 		sort_by([$at[.name], (.path | rank)])),
 	kernels: ($kernels | map(turn) | kernels),
+	sharing: ($sharing | sharing),
 	allocations: ($allocations | allocations)} |
 . + {targets: [targets], failures: ($turns | [failures])}

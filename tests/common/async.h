@@ -63,16 +63,17 @@ static inline int async_ring(struct async *a, unsigned int depth,
 	return 0;
 }
 
-/* @engine: "aio" or "uring" */
+/* @engine: "aio", "uring", or "iopoll", a ring that polls */
 static inline void async_start(struct async *a, const char *engine,
 			       unsigned int depth)
 {
-	if (!strcmp(engine, "uring")) {
-		must(async_ring(a, depth, 0));
+	if (!strcmp(engine, "uring") || !strcmp(engine, "iopoll")) {
+		must(async_ring(a, depth,
+				*engine == 'i' ? IORING_SETUP_IOPOLL : 0));
 		return;
 	}
 	if (strcmp(engine, "aio"))
-		fail("%s: the engines are aio and uring", engine);
+		fail("%s: the engines are aio, uring and iopoll", engine);
 	*a = (struct async){};
 	must(syscall(SYS_io_setup, depth, &a->aio));
 }

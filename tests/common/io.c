@@ -44,7 +44,7 @@ static const char usage_text[] =
 	"  say TEXT                       for order\n"
 	"  wait FIFO                      until somebody writes to it\n"
 	"  touch                          makes the time of modification new\n"
-	"with ENGINE, aio or uring, also\n"
+	"with ENGINE, aio, uring or iopoll, also\n"
 	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
 	"                                 which is IOSQE_ASYNC\n"
 	"  fetch POS LEN                  a read, by io_uring; numbered likewise\n"

@@ -5,6 +5,7 @@
  * path is "none".  WT_REQUIRE is -EOPNOTSUPP exactly where there is no support.
  * Fails if a call returns anything else or leaves a byte behind.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

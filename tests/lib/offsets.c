@@ -5,6 +5,7 @@
  * durable flags, O_DIRECT, and data that is there after all.
  * Fails if a byte, an offset, a size or the path is another one.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

@@ -7,6 +7,7 @@
  * Fails if a field, a path or an error is another one, or if a request without
  * support completes before its I/O, which a plain buffered one does.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

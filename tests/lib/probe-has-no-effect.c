@@ -4,6 +4,7 @@
  * offset, timestamps, set-user-ID bit, blocks and signals are compared.
  * Fails if the answer is wrong for the kernel that runs, or anything differs.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

@@ -7,6 +7,7 @@
  * Fails at the first call whose log line differs, or if the shim, by its own
  * counters, did nothing.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  * timeout: 120
  */

@@ -7,6 +7,7 @@
  * Each case writes a known number of times to matching (*.m) and other files;
  * fails if the shim counts others.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

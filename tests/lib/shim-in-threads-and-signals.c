@@ -7,6 +7,7 @@
  * Fails if a record is lost, torn or doubled, if the shim counted another number
  * of matching writes than were made, or if it hangs.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  */
 #include "libtest.h"

@@ -10,6 +10,7 @@
  * gone through (as fallen back, where there is no support), or if one without
  * support completes before its I/O.
  *
+ * debug: no
  * need: disk nullblk,cache,size=512M
  * timeout: 120
  */
