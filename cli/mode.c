@@ -11,7 +11,7 @@ static const char help[] =
 	"Show or set the mode of the XFS filesystem that holds PATH:\n"
 	"\n"
 	"  off        no write goes through\n"
-	"  on         those that ask for it\n"
+	"  on         those that ask for it, and durable ones\n"
 	"  always     every buffered write\n"
 	"\n"
 	"  --json     one JSON object: path, device, mode\n";

@@ -48,7 +48,7 @@ enum wt_path {
  * What @fd supports, found out by trying and without any effect on the file.
  * @fd must be open for writing.  Returns 0 and fills @caps; WT_CAP_WRITETHROUGH
  * is clear when there is no support.  An error means that the question has no answer:
- * -EBADF (not open for writing), -ETXTBSY (swap file), -EIO, -EROFS, -EPERM...
+ * -EBADF (not open for writing), -EIO, -EROFS, -EPERM...
  */
 int wt_probe(int fd, struct wt_caps *caps);
 
