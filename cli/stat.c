@@ -24,7 +24,8 @@ static const struct {
 	{ "bios", "requests they sent to the device" },
 	{ "fua", "of those, durable by themselves" },
 	{ "flushes", "syncs after durable writes" },
-	{ "fallbacks", "writes with the flag that were refused: mode off, or a swap file" },
+	{ "fallbacks",
+	  "writes with the flag that were refused: mode off, or a swap file" },
 	{ "errors", "writes that ended in an I/O error" },
 };
 
