@@ -48,8 +48,7 @@ int iomap_add_to_ioend(struct iomap_writepage_ctx *wpc,
 int iomap_submit_ioend(struct iomap_writepage_ctx *wpc, int error);
 
 /* Hooks of iomap_write_iter(), in the order it calls them. */
-int iomap_writethrough_throttle(struct iomap_iter *iter,
-		unsigned int bdp_flags);
+int iomap_writethrough_throttle(struct iomap_iter *iter);
 int iomap_writethrough_write_begin(struct iomap_iter *iter, loff_t pos,
 		size_t len, struct folio **foliop);
 int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,

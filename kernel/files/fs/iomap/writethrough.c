@@ -153,7 +153,11 @@ static ssize_t iomap_wt_result(struct iomap_writethrough *wt)
 		/* The submitter of an asynchronous write may look at it. */
 		if (!wt->async)
 			wt->iocb->ki_pos = wt->pos + ret;
-		if (!ret)
+		/*
+		 * Who appends would put the rest behind what is lost, which is
+		 * within the size already.
+		 */
+		if (!ret || (wt->iocb->ki_flags & IOCB_APPEND))
 			return wt->error;
 	}
 	if (iomap_wt_must_sync(wt)) {
@@ -422,8 +426,9 @@ static void iomap_wt_unlock_folios(struct iomap_iter *iter,
 
 /*
  * Somebody has taken away the buffer that was faulted in before the folios were
- * locked.  Go on folio by folio: the fault may sleep, as the first one, but the
- * write is not cut off only because memory is short.
+ * locked.  Go on folio by folio, as if the write could wait: so may the fault, and
+ * something is in flight already, after which io_uring would take -EAGAIN for the
+ * end of a short write.
  */
 static void iomap_wt_short_copy(struct iomap_iter *iter)
 {
@@ -432,6 +437,7 @@ static void iomap_wt_short_copy(struct iomap_iter *iter)
 	iomap_writethrough_submit(iter);
 	iomap_wt_unlock_folios(iter, wt->folios);
 	iter->iomap.folio_ops = wt->folio_ops;
+	iter->flags &= ~IOMAP_NOWAIT;
 }
 
 /*
@@ -439,12 +445,13 @@ static void iomap_wt_short_copy(struct iomap_iter *iter)
  * the toll of all writers of the page cache.  Called with no folio locked, save by
  * a write that must not wait and has locked all of its own.
  */
-int iomap_writethrough_throttle(struct iomap_iter *iter, unsigned int bdp_flags)
+int iomap_writethrough_throttle(struct iomap_iter *iter)
 {
 	struct iomap_writethrough *wt = iter->wt;
 	struct address_space *mapping = iter->inode->i_mapping;
 	int status = READ_ONCE(wt->error);
 	long bytes = atomic_long_read(&wt->in_flight);
+	unsigned int bdp_flags;
 
 	if (unlikely(status))
 		return status;
@@ -463,6 +470,7 @@ int iomap_writethrough_throttle(struct iomap_iter *iter, unsigned int bdp_flags)
 		iomap_wt_throttle(wt);
 	}
 
+	bdp_flags = (iter->flags & IOMAP_NOWAIT) ? BDP_ASYNC : 0;
 	if (iomap_writethrough_pending(iter)) {
 		status = balance_dirty_pages_ratelimited_flags(mapping,
 						bdp_flags | BDP_ASYNC);
@@ -585,6 +593,12 @@ int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,
 			return -EIO;
 		if (!join) {
 			folio_wait_writeback(folio);
+			if (iter->wt) {
+				/* The next is begun only when others had a chance. */
+				iter->wt->lets_clean = folio_test_dirty(folio);
+				iter->wt->clean_pos = pos;
+				iter->iomap.flags |= IOMAP_F_STALE;
+			}
 			return 0;
 		}
 		iomap_wt_wait_in_flight(inode, folio, pos, len);
@@ -744,11 +758,25 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
  */
 static int iomap_wt_iter(struct iomap_iter *iter, const struct iomap_ops *ops)
 {
+	struct iomap_writethrough *wt = iter->wt;
 	unsigned int nofs_flag;
 	int ret;
 
-	if (!iomap_writethrough_pending(iter))
+	if (!iomap_writethrough_pending(iter)) {
+		/*
+		 * Background writeback passes by a folio under writeback, so what
+		 * is dirty in other blocks of it would stay dirty for as long as
+		 * write-through writes follow each other.  Those who write it back
+		 * to the end wait for the folio, locked.
+		 */
+		if (unlikely(wt->lets_clean)) {
+			wt->lets_clean = false;
+			filemap_fdatawrite_range(iter->inode->i_mapping,
+					wt->clean_pos, wt->clean_pos);
+		}
+		cond_resched();
 		return iomap_iter(iter, ops);
+	}
 
 	nofs_flag = memalloc_nofs_save();
 	ret = iomap_iter(iter, ops);

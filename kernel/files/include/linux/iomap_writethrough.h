@@ -59,6 +59,7 @@ struct iomap_writethrough_ops {
  * @need_flush: to make the write durable takes a flush of the device's cache
  * @flushed: this write has caused a flush or a sync
  * @was_dirty: the blocks to write to were dirty: they have data of others
+ * @lets_clean: other blocks of the folio at @clean_pos are to be written back first
  * @folios: a write that must not wait has locked them all; while it submits
  * @next_folio: the first of them that was not written to
  * @copy_to: where the copy into the folio before it should have got to
@@ -97,10 +98,12 @@ struct iomap_writethrough {
 	bool				need_flush;
 	bool				flushed;
 	bool				was_dirty;
+	bool				lets_clean;
 	struct folio_batch		*folios;
 	unsigned int			next_folio;
 	loff_t				copy_to;
 	loff_t				copied_to;
+	loff_t				clean_pos;
 	const struct iomap_folio_ops	*folio_ops;
 	struct bio			*bio;
 	bool				done;
