@@ -426,18 +426,23 @@ static void iomap_wt_unlock_folios(struct iomap_iter *iter,
 
 /*
  * Somebody has taken away the buffer that was faulted in before the folios were
- * locked.  Go on folio by folio, as if the write could wait: so may the fault, and
- * something is in flight already, after which io_uring would take -EAGAIN for the
- * end of a short write.
+ * locked.  Give up if that has no effect, and else go on folio by folio: the fault may
+ * sleep, as the first one.  So may the rest of an asynchronous write: io_uring would
+ * take -EAGAIN for the end of a short write.
  */
-static void iomap_wt_short_copy(struct iomap_iter *iter)
+static int iomap_wt_short_copy(struct iomap_iter *iter)
 {
 	struct iomap_writethrough *wt = iter->wt;
+
+	if (wt->copied_to == wt->pos)
+		return -EAGAIN;
 
 	iomap_writethrough_submit(iter);
 	iomap_wt_unlock_folios(iter, wt->folios);
 	iter->iomap.folio_ops = wt->folio_ops;
-	iter->flags &= ~IOMAP_NOWAIT;
+	if (wt->async)
+		iter->flags &= ~IOMAP_NOWAIT;
+	return 0;
 }
 
 /*
@@ -460,7 +465,9 @@ int iomap_writethrough_throttle(struct iomap_iter *iter)
 		/* The toll was paid before the folios were locked. */
 		if (wt->copied_to == wt->copy_to)
 			return 0;
-		iomap_wt_short_copy(iter);
+		status = iomap_wt_short_copy(iter);
+		if (status)
+			return status;
 	}
 
 	if (wt->wpc.ioend)
@@ -593,9 +600,9 @@ int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,
 			return -EIO;
 		if (!join) {
 			folio_wait_writeback(folio);
-			if (iter->wt) {
-				/* The next is begun only when others had a chance. */
-				iter->wt->lets_clean = folio_test_dirty(folio);
+			if (iter->wt && folio_test_dirty(folio)) {
+				/* Others had no chance to write it back: see iomap_wt_iter(). */
+				iter->wt->lets_clean = true;
 				iter->wt->clean_pos = pos;
 				iter->iomap.flags |= IOMAP_F_STALE;
 			}
@@ -774,7 +781,6 @@ static int iomap_wt_iter(struct iomap_iter *iter, const struct iomap_ops *ops)
 			filemap_fdatawrite_range(iter->inode->i_mapping,
 					wt->clean_pos, wt->clean_pos);
 		}
-		cond_resched();
 		return iomap_iter(iter, ops);
 	}
 
