@@ -22,7 +22,7 @@ endif
 
 # Debian packages: to build the kernel and our programs, to run guests and what the
 # tests and the demonstration run in them, to draw, to check the sources.
-PACKAGES := gcc make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
+PACKAGES := gcc ccache make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libelf-dev libssl-dev \
 	libjansson-dev libaio-dev liburing-dev pkg-config \
 	qemu-system-x86 util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
@@ -114,6 +114,7 @@ demo: kernel ## write-through beside the stock paths, and SQLite over a power cu
 
 bench: kernels ## all paths measured, and the targets; BENCH=full for all cases
 	@lab/build-kernel --lab qemu patched
+	@lab/build-kernel --lab qemu stock
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/run $(if $(filter full,$(BENCH)),--full) $(ARGS)
 

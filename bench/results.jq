@@ -66,6 +66,17 @@ def kernels:
 			spread | map_values(to(3))) as $ratio |
 		{name: .[0].name, $stock, $patched, $ratio, boots: (map(.round) | unique | length)});
 
+# The same, counted; each round with that of the other kernel.
+def instructions:
+	(map(.name) | reduce .[] as $k ([]; if index([$k]) then . else . + [$k] end)) as $order |
+	group_by(.name) | map(
+		(map(select(.patched) | .instructions) | median | to(0)) as $patched |
+		(map(select(.patched | not) | .instructions) | median | to(0)) as $stock |
+		([group_by(.round)[] | (map(select(.patched | not) | .instructions) | median) /
+			(map(select(.patched) | .instructions) | median)] | spread | map_values(to(3))) as $ratio |
+		{name: .[0].name, $stock, $patched, $ratio, rounds: (map(.round) | unique | length)}) |
+	sort_by(.name as $k | $order | index([$k]));
+
 # The turns in the order of measurement
 def sharing:
 	(map([.turn, .job]) | reduce .[] as $k ([]; if index([$k]) then . else . + [$k] end)) as $order |
@@ -108,7 +119,7 @@ def row($what; $of; $got; $op; $limit; $unit; $digits):
 		else .got == .limit end)};
 
 def targets:
-	.cases as $cases | .kernels as $kernels | .allocations as $allocations | .sharing as $sharing |
+	.cases as $cases | .kernels as $kernels | .instructions as $instructions | .allocations as $allocations | .sharing as $sharing |
 	def a($name; $path): first($cases[] | select(.name == $name and .path == $path)) // null;
 	def wt($name): a($name; "writethrough");
 	def direct($what; $name; $limit):
@@ -148,6 +159,9 @@ def targets:
 			"durable-write": "durable buffered write, mode off",
 			"direct-write": "direct write", "direct-read": "direct read", "mmap-write": "mmap, stores"} | to_entries[] |
 		.key as $k | row(.value; "IOPS, patched x stock"; (first($kernels[] | select(.name == $k)) // {}).ratio; ">="; 0.98; "x"; 2)),
+	({"buffered-write": "plain buffered write", "buffered-read": "plain buffered read", "direct-write": "direct write",
+			"direct-read": "direct read"} | to_entries[] | .key as $k |
+		row(.value; "instructions, stock / patched"; (first($instructions[] | select(.name == $k)) // {}).ratio; ">="; 0.99; "x"; 3)),
 	sharing("16 writers of one file, 10 ms disk"; "writers"; "16 writers, one file"; "16 writers, 16 files"; 0.95),
 	sharing("the same, in large folios, QEMU"; "writers"; "16 writers, folios of many pages"; "16 writers, folios of one page"; 0.9),
 	sharing("8 cached readers beside 8 writers of the file"; "readers"; "readers beside writers"; "readers alone"; 0.9),
@@ -165,6 +179,7 @@ def targets:
 		(reduce ($cases | map(.name) | unique[]) as $n ({}; .[$n] = ($cases | map(.name) | index($n)))) as $at |
 		sort_by([$at[.name], (.path | rank)])),
 	kernels: ($kernels | map(turn) | kernels),
+	instructions: ($instructions | instructions),
 	sharing: ($sharing | sharing),
 	allocations: ($allocations | allocations)} |
 . + {targets: [targets], failures: ($turns | [failures])}

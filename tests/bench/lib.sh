@@ -32,7 +32,7 @@ made_up()
 {
 	dir=$1
 	mkdir -p "$dir"
-	touch "$dir"/{turns.jsonl{,.devices,.start},kernels.jsonl,sharing.jsonl,allocations.jsonl}
+	touch "$dir"/{turns.jsonl{,.devices,.start},kernels.jsonl,instructions.jsonl,sharing.jsonl,allocations.jsonl}
 	echo '{"date":"2001-02-03T04:05:06Z","commit":"abc","fio":"fio-0","host":{"cpu":"none","cpus":3,"others_percent":0},"guest":"made up","cases":"quick","only":null,"rounds":3}' \
 		>"$dir/setting.json"
 	echo '{"device":"fua","cache":true,"fua":true,"latency_us":80,"mib":1024,"block":512}' \
