@@ -62,31 +62,6 @@ void __two_state_lock_init(struct two_state_lock *l, const char *name,
 }
 EXPORT_SYMBOL_GPL(__two_state_lock_init);
 
-/* Could a holder of @state join those of @word? */
-static bool two_state_fits(unsigned int word, unsigned int state)
-{
-	return !(word & TWO_STATE_COUNT) ||
-		!!(word & TWO_STATE_STATE) == state;
-}
-
-/* Enter if that is possible now; @past: bits that do not keep the caller out. */
-static bool two_state_enter(struct two_state_lock *l, unsigned int state,
-		unsigned int past)
-{
-	unsigned int new;
-	int word = atomic_read(&l->word);
-
-	do {
-		if ((word & TWO_STATE_WAITERS & ~past) ||
-		    !two_state_fits(word, state))
-			return false;
-		new = (word & ~TWO_STATE_STATE) + 1;
-		if (state)
-			new |= TWO_STATE_STATE;
-	} while (!atomic_try_cmpxchg_acquire(&l->word, &word, new));
-	return true;
-}
-
 /* The waiter may return, and be gone, as soon as it sees this. */
 static void two_state_grant(struct two_state_waiter *w)
 {
@@ -139,17 +114,10 @@ static void two_state_pass_on(struct two_state_lock *l)
 		two_state_grant(w);
 }
 
-static void two_state_leave(struct two_state_lock *l)
+/* The last holder has left, and somebody waits or did. */
+void __two_state_unlock(struct two_state_lock *l)
 {
-	unsigned int word = atomic_dec_return(&l->word);
 	unsigned long flags;
-
-	/* Released twice?  Lockdep cannot tell where it is disowned. */
-	if (IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
-		WARN_ON_ONCE((word & TWO_STATE_COUNT) == TWO_STATE_COUNT);
-
-	if (likely((word & TWO_STATE_COUNT) || !(word & TWO_STATE_WAITERS)))
-		return;
 
 	spin_lock_irqsave(&l->lock, flags);
 	/* Who has queued meanwhile may have found it free and passed it on. */
@@ -157,6 +125,7 @@ static void two_state_leave(struct two_state_lock *l)
 		two_state_pass_on(l);
 	spin_unlock_irqrestore(&l->lock, flags);
 }
+EXPORT_SYMBOL_GPL(__two_state_unlock);
 
 static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 {
@@ -173,7 +142,7 @@ static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 	if (two_state_is_idle(l)) {
 		two_state_pass_on(l);
 	} else if (list_is_singular(&l->waiters) && wants != TWO_STATE_IDLE &&
-		 two_state_enter(l, wants, TWO_STATE_WAITERS)) {
+		 __two_state_enter(l, wants, TWO_STATE_WAITERS)) {
 		/* It is in the right state by now, and nobody was here before. */
 		list_del(&w.entry);
 		atomic_andnot(TWO_STATE_WAITERS, &l->word);
@@ -191,26 +160,11 @@ static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 	__set_current_state(TASK_RUNNING);
 }
 
-/**
- * two_state_lock_nested - take the lock
- * @l: the lock
- * @state: 0 or 1
- * @subclass: for lockdep, when a task takes the locks of several objects
- *
- * Waits until nobody holds it in the other state.  Not recursive, not even in the
- * same state: somebody may wait in between.
- *
- * Context: process; sleeps.
- */
-void two_state_lock_nested(struct two_state_lock *l, unsigned int state,
-		unsigned int subclass)
+void __two_state_lock(struct two_state_lock *l, unsigned int state)
 {
-	might_sleep();
-	rwsem_acquire_read(&l->dep_map, subclass, 0, _RET_IP_);
-	if (!two_state_enter(l, state, 0))
-		two_state_wait(l, state);
+	two_state_wait(l, state);
 }
-EXPORT_SYMBOL_GPL(two_state_lock_nested);
+EXPORT_SYMBOL_GPL(__two_state_lock);
 
 /**
  * two_state_trylock - take the lock if that needs no wait
@@ -222,25 +176,12 @@ EXPORT_SYMBOL_GPL(two_state_lock_nested);
  */
 bool two_state_trylock(struct two_state_lock *l, unsigned int state)
 {
-	if (!two_state_enter(l, state, 0))
+	if (!__two_state_enter(l, state, 0))
 		return false;
 	rwsem_acquire_read(&l->dep_map, 0, 1, _RET_IP_);
 	return true;
 }
 EXPORT_SYMBOL_GPL(two_state_trylock);
-
-/**
- * two_state_unlock - release the lock
- * @l: the lock, taken by this task and not disowned
- *
- * Context: any.
- */
-void two_state_unlock(struct two_state_lock *l)
-{
-	rwsem_release(&l->dep_map, _RET_IP_);
-	two_state_leave(l);
-}
-EXPORT_SYMBOL_GPL(two_state_unlock);
 
 /**
  * two_state_disown - another context will release the lock
@@ -263,7 +204,7 @@ EXPORT_SYMBOL_GPL(two_state_disown);
  */
 void two_state_unlock_disowned(struct two_state_lock *l)
 {
-	two_state_leave(l);
+	__two_state_leave(l);
 }
 EXPORT_SYMBOL_GPL(two_state_unlock_disowned);
 

@@ -37,10 +37,11 @@ struct iomap_folio_state *ifs_alloc(struct inode *inode, struct folio *folio,
 unsigned int iomap_find_dirty_range(struct folio *folio, u64 *range_start,
 		u64 range_end);
 void iomap_clear_range_dirty(struct folio *folio, size_t off, size_t len);
-void iomap_set_range_dirty(struct folio *folio, size_t off, size_t len);
 int iomap_write_begin(struct iomap_iter *iter, loff_t pos, size_t len,
 		struct folio **foliop);
-loff_t iomap_write_iter(struct iomap_iter *iter, struct iov_iter *i);
+/* Of functions that are inline for buffered writes. */
+void iomap_writethrough_set_dirty(struct folio *folio, size_t off, size_t len);
+loff_t iomap_writethrough_write_iter(struct iomap_iter *iter, struct iov_iter *i);
 int iomap_add_to_ioend(struct iomap_writepage_ctx *wpc,
 		struct writeback_control *wbc, struct folio *folio,
 		struct inode *inode, loff_t pos, loff_t end_pos,

@@ -437,7 +437,7 @@ static int iomap_wt_short_copy(struct iomap_iter *iter)
 	if (wt->copied_to == wt->pos)
 		return -EAGAIN;
 
-	iomap_writethrough_submit(iter);
+	iomap_writethrough_submit(iter->wt);
 	iomap_wt_unlock_folios(iter, wt->folios);
 	iter->iomap.folio_ops = wt->folio_ops;
 	if (wt->async)
@@ -473,17 +473,17 @@ int iomap_writethrough_throttle(struct iomap_iter *iter)
 	if (wt->wpc.ioend)
 		bytes += wt->wpc.ioend->io_bio.bi_iter.bi_size;
 	if (bytes >= IOMAP_WT_MAX_IN_FLIGHT) {
-		iomap_writethrough_submit(iter);
+		iomap_writethrough_submit(iter->wt);
 		iomap_wt_throttle(wt);
 	}
 
 	bdp_flags = (iter->flags & IOMAP_NOWAIT) ? BDP_ASYNC : 0;
-	if (iomap_writethrough_pending(iter)) {
+	if (iomap_writethrough_pending(iter->wt)) {
 		status = balance_dirty_pages_ratelimited_flags(mapping,
 						bdp_flags | BDP_ASYNC);
 		if (status != -EAGAIN || (bdp_flags & BDP_ASYNC))
 			return status;
-		iomap_writethrough_submit(iter);
+		iomap_writethrough_submit(iter->wt);
 	}
 	return balance_dirty_pages_ratelimited_flags(mapping, bdp_flags);
 }
@@ -491,7 +491,7 @@ int iomap_writethrough_throttle(struct iomap_iter *iter)
 static int iomap_wt_write_begin(struct iomap_iter *iter, loff_t pos, size_t len,
 		struct folio **foliop)
 {
-	if (iomap_writethrough_pending(iter) &&
+	if (iomap_writethrough_pending(iter->wt) &&
 	    !(iter->flags & IOMAP_NOWAIT)) {
 		int status;
 
@@ -500,7 +500,7 @@ static int iomap_wt_write_begin(struct iomap_iter *iter, loff_t pos, size_t len,
 		iter->flags &= ~IOMAP_NOWAIT;
 		if (status != -EAGAIN)
 			return status;
-		iomap_writethrough_submit(iter);
+		iomap_writethrough_submit(iter->wt);
 	}
 	return iomap_write_begin(iter, pos, len, foliop);
 }
@@ -596,7 +596,7 @@ int iomap_writethrough_stabilize(struct iomap_iter *iter, struct folio *folio,
 			return 0;
 		if (iter->flags & IOMAP_NOWAIT)
 			return -EAGAIN;
-		if (WARN_ON_ONCE(iomap_writethrough_pending(iter)))
+		if (WARN_ON_ONCE(iomap_writethrough_pending(iter->wt)))
 			return -EIO;
 		if (!join) {
 			folio_wait_writeback(folio);
@@ -664,10 +664,10 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		 * A folio filled in one go has no per-block state yet, but it is
 		 * needed if not all of it is sent, and to count what is.
 		 */
-		ifs = ifs_alloc(inode, folio, iomap_writethrough_pending(iter) ?
+		ifs = ifs_alloc(inode, folio, iomap_writethrough_pending(iter->wt) ?
 				IOMAP_NOWAIT : 0);
 		if (!ifs) {
-			iomap_writethrough_submit(iter);
+			iomap_writethrough_submit(iter->wt);
 			ifs = ifs_alloc(inode, folio, 0);
 		}
 	}
@@ -743,7 +743,7 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 	if (unlikely(error)) {
 		/* The ioend before could not be submitted: not sent. */
 		iomap_wt_fail(wt, start, error);
-		iomap_set_range_dirty(folio, off, len);
+		iomap_writethrough_set_dirty(folio, off, len);
 		filemap_dirty_folio(inode->i_mapping, folio);
 	} else {
 		wt->wpc.nr_folios++;
@@ -769,7 +769,7 @@ static int iomap_wt_iter(struct iomap_iter *iter, const struct iomap_ops *ops)
 	unsigned int nofs_flag;
 	int ret;
 
-	if (!iomap_writethrough_pending(iter)) {
+	if (!iomap_writethrough_pending(iter->wt)) {
 		/*
 		 * Background writeback passes by a folio under writeback, so what
 		 * is dirty in other blocks of it would stay dirty for as long as
@@ -966,9 +966,9 @@ static ssize_t iomap_wt_copy(struct iomap_iter *iter, struct iov_iter *from)
 
 	while ((ret = iomap_wt_iter(iter, wt->ops->iomap_ops)) > 0) {
 		ret = wt->folios ? iomap_wt_check_map(iter) : 0;
-		iter->processed = ret ?: iomap_write_iter(iter, from);
+		iter->processed = ret ?: iomap_writethrough_write_iter(iter, from);
 	}
-	iomap_writethrough_submit(iter);
+	iomap_writethrough_submit(iter->wt);
 	return ret;
 }
 

@@ -29,13 +29,6 @@
 
 #include <linux/iomap_writethrough.h>
 
-/* Indices into xfs_wt_modes. */
-enum {
-	XFS_WT_OFF,
-	XFS_WT_ON,
-	XFS_WT_ALWAYS,
-};
-
 static const char *const xfs_wt_modes[] = {
 	[XFS_WT_OFF]	= "off",
 	[XFS_WT_ON]	= "on",
@@ -62,8 +55,7 @@ struct xfs_wt_stats {
 
 struct xfs_writethrough {
 	struct xfs_kobj		kobj;
-	struct super_block	*sb;
-	unsigned int		mode;
+	struct xfs_mount	*mp;
 	struct mutex		mode_lock;	/* changes of the mode */
 	struct xfs_wt_stats __percpu *stats;
 	struct iomap_writethrough_flusher flusher;
@@ -85,7 +77,8 @@ mode_show(
 	struct kobj_attribute	*attr,
 	char			*buf)
 {
-	unsigned int		mode = READ_ONCE(to_writethrough(kobject)->mode);
+	struct xfs_mount	*mp = to_writethrough(kobject)->mp;
+	unsigned int		mode = READ_ONCE(mp->m_writethrough_mode);
 	int			len = 0;
 	int			i;
 
@@ -102,11 +95,11 @@ xfs_wt_set_mode(
 	unsigned int		mode)
 {
 	mutex_lock(&wt->mode_lock);
-	WRITE_ONCE(wt->mode, mode);
+	WRITE_ONCE(wt->mp->m_writethrough_mode, mode);
 	if (mode == XFS_WT_OFF)
-		wt->sb->s_iflags &= ~SB_I_WRITETHROUGH;
+		wt->mp->m_super->s_iflags &= ~SB_I_WRITETHROUGH;
 	else
-		wt->sb->s_iflags |= SB_I_WRITETHROUGH;
+		wt->mp->m_super->s_iflags |= SB_I_WRITETHROUGH;
 	mutex_unlock(&wt->mode_lock);
 }
 
@@ -253,7 +246,7 @@ xfs_writethrough_init(
 		error = -ENOMEM;
 		goto out_free;
 	}
-	wt->sb = mp->m_super;
+	wt->mp = mp;
 	mutex_init(&wt->mode_lock);
 	iomap_writethrough_flusher_init(&wt->flusher);
 	xfs_wt_set_mode(wt, READ_ONCE(xfs_wt_default));
@@ -326,7 +319,8 @@ xfs_writethrough_convert(
 	 * and locks folios, and a store in page_mkwrite holds both while it waits
 	 * for folios that this write has marked.
 	 */
-	iomap_writethrough_submit(container_of(iomap, struct iomap_iter, iomap));
+	iomap_writethrough_submit(
+			container_of(iomap, struct iomap_iter, iomap)->wt);
 	xfs_buffered_write_iomap_end(inode, offset, length, 0, flags, iomap);
 	return error;
 }
@@ -451,18 +445,15 @@ static const struct iomap_writethrough_ops xfs_writethrough_ops = {
 	.end_write		= xfs_writethrough_end_write,
 };
 
-/*
- * Does this buffered write go through?  1 or 0, -EOPNOTSUPP if it should but
- * cannot, -EAGAIN if it would have to wait and must not.
- */
+/* For a write with the flag, for a durable one, and in the mode `always` for any. */
 int
-xfs_writethrough_wanted(
+__xfs_writethrough_wanted(
 	struct kiocb		*iocb,
-	struct iov_iter		*from)
+	struct iov_iter		*from,
+	unsigned int		mode)
 {
 	struct inode		*inode = file_inode(iocb->ki_filp);
 	struct xfs_mount	*mp = XFS_I(inode)->i_mount;
-	unsigned int		mode = READ_ONCE(mp->m_writethrough->mode);
 
 	/*
 	 * What is left of a direct write is written back in any case, and then
@@ -471,16 +462,12 @@ xfs_writethrough_wanted(
 	if (iocb->ki_flags & IOCB_DIRECT)
 		return 0;
 
-	if (iocb->ki_flags & IOCB_WRITETHROUGH) {
-		if (mode == XFS_WT_OFF || IS_SWAPFILE(inode)) {
-			/* io_uring comes back without IOCB_NOWAIT. */
-			if (!(iocb->ki_flags & IOCB_NOWAIT))
-				xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
-			return -EOPNOTSUPP;
-		}
-	} else if (mode == XFS_WT_OFF ||
-		   (mode == XFS_WT_ON && !iocb_is_dsync(iocb))) {
-		return 0;
+	if ((iocb->ki_flags & IOCB_WRITETHROUGH) &&
+	    (mode == XFS_WT_OFF || IS_SWAPFILE(inode))) {
+		/* io_uring comes back without IOCB_NOWAIT. */
+		if (!(iocb->ki_flags & IOCB_NOWAIT))
+			xfs_wt_stat_add(mp, XFS_WT_FALLBACKS, 1);
+		return -EOPNOTSUPP;
 	}
 
 	/* Do not zero what lies between EOF and the write only to give up. */

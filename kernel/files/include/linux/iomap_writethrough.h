@@ -135,21 +135,21 @@ void __iomap_writethrough_submit(struct iomap_writethrough *wt);
  * True while this write has marked folios as under writeback that no device has
  * been sent yet.  It must not sleep on anything then, see writethrough.c.
  */
-static inline bool iomap_writethrough_pending(const struct iomap_iter *iter)
+static inline bool iomap_writethrough_pending(const struct iomap_writethrough *wt)
 {
-	return iter->wt && iter->wt->wpc.ioend;
+	return wt && wt->wpc.ioend;
 }
 
 /* Faults take mmap_lock, and lock folios: a write must not hold any then. */
-static inline bool iomap_writethrough_may_fault(const struct iomap_iter *iter)
+static inline bool iomap_writethrough_may_fault(const struct iomap_writethrough *wt)
 {
-	return !iter->wt || !(iter->wt->wpc.ioend || iter->wt->folios);
+	return !wt || !(wt->wpc.ioend || wt->folios);
 }
 
-static inline void iomap_writethrough_submit(struct iomap_iter *iter)
+static inline void iomap_writethrough_submit(struct iomap_writethrough *wt)
 {
-	if (iomap_writethrough_pending(iter))
-		__iomap_writethrough_submit(iter->wt);
+	if (iomap_writethrough_pending(wt))
+		__iomap_writethrough_submit(wt);
 }
 
 #endif /* LINUX_IOMAP_WRITETHROUGH_H */

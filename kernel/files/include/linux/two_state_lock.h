@@ -7,6 +7,8 @@
 
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/bug.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/spinlock.h>
@@ -35,17 +37,86 @@ do {									\
 	__two_state_lock_init((l), #l, &__key);				\
 } while (0)
 
-void two_state_lock_nested(struct two_state_lock *l, unsigned int state,
-		unsigned int subclass);
 bool two_state_trylock(struct two_state_lock *l, unsigned int state);
-void two_state_unlock(struct two_state_lock *l);
 void two_state_disown(struct two_state_lock *l);
 void two_state_unlock_disowned(struct two_state_lock *l);
 void two_state_wait_idle(struct two_state_lock *l);
 
+/* For those below, where somebody has to wait or waits. */
+void __two_state_lock(struct two_state_lock *l, unsigned int state);
+void __two_state_unlock(struct two_state_lock *l);
+
+/*
+ * Enter if that is possible now; @past: bits that do not keep the caller out.  Inline,
+ * because most find the lock as they want it: held or left in their state, and nobody
+ * waits.
+ */
+static __always_inline bool __two_state_enter(struct two_state_lock *l,
+		unsigned int state, unsigned int past)
+{
+	unsigned int want = state ? TWO_STATE_STATE : 0;
+	unsigned int closed = TWO_STATE_WAITERS & ~past;
+	unsigned int new;
+	int word = atomic_read(&l->word);
+
+	do {
+		new = word + 1;
+		if (unlikely((word ^ want) & (TWO_STATE_STATE | closed))) {
+			if (word & (TWO_STATE_COUNT | closed))
+				return false;
+			new = ((word & ~TWO_STATE_STATE) | want) + 1;
+		}
+	} while (!atomic_try_cmpxchg_acquire(&l->word, &word, new));
+	return true;
+}
+
+static __always_inline void __two_state_leave(struct two_state_lock *l)
+{
+	unsigned int word = atomic_dec_return(&l->word);
+
+	/* Released twice?  Lockdep cannot tell where it is disowned. */
+	if (IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
+		WARN_ON_ONCE((word & TWO_STATE_COUNT) == TWO_STATE_COUNT);
+
+	if (unlikely(!(word & TWO_STATE_COUNT) && (word & TWO_STATE_WAITERS)))
+		__two_state_unlock(l);
+}
+
+/**
+ * two_state_lock_nested - take the lock
+ * @l: the lock
+ * @state: 0 or 1
+ * @subclass: for lockdep, when a task takes the locks of several objects
+ *
+ * Waits until nobody holds it in the other state.  Not recursive, not even in the
+ * same state: somebody may wait in between.
+ *
+ * Context: process; sleeps.
+ */
+static inline void two_state_lock_nested(struct two_state_lock *l,
+		unsigned int state, unsigned int subclass)
+{
+	might_sleep();
+	rwsem_acquire_read(&l->dep_map, subclass, 0, _RET_IP_);
+	if (!__two_state_enter(l, state, 0))
+		__two_state_lock(l, state);
+}
+
 static inline void two_state_lock(struct two_state_lock *l, unsigned int state)
 {
 	two_state_lock_nested(l, state, 0);
+}
+
+/**
+ * two_state_unlock - release the lock
+ * @l: the lock, taken by this task and not disowned
+ *
+ * Context: any.
+ */
+static inline void two_state_unlock(struct two_state_lock *l)
+{
+	rwsem_release(&l->dep_map, _RET_IP_);
+	__two_state_leave(l);
 }
 
 /* Of the moment, as long as the caller keeps others from taking the lock. */
