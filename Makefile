@@ -114,7 +114,6 @@ demo: kernel ## write-through beside the stock paths, and SQLite over a power cu
 
 bench: kernels ## all paths measured, and the targets; BENCH=full for all cases
 	@lab/build-kernel --lab qemu patched
-	@lab/build-kernel --lab qemu stock
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 	@bench/run $(if $(filter full,$(BENCH)),--full) $(ARGS)
 

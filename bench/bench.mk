@@ -5,3 +5,9 @@
 ifneq ($(filter-out quick full,$(BENCH)),)
 $(error BENCH=$(BENCH): quick and full are allowed)
 endif
+
+USER_TARGETS += $(O)/bench/steps
+
+$(O)/bench/steps: bench/steps.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE_CFLAGS) -o $@ $<

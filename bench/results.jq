@@ -66,15 +66,13 @@ def kernels:
 			spread | map_values(to(3))) as $ratio |
 		{name: .[0].name, $stock, $patched, $ratio, boots: (map(.round) | unique | length)});
 
-# The same, counted; each round with that of the other kernel.
+# The same, counted
 def instructions:
 	(map(.name) | reduce .[] as $k ([]; if index([$k]) then . else . + [$k] end)) as $order |
 	group_by(.name) | map(
-		(map(select(.patched) | .instructions) | median | to(0)) as $patched |
-		(map(select(.patched | not) | .instructions) | median | to(0)) as $stock |
-		([group_by(.round)[] | (map(select(.patched | not) | .instructions) | median) /
-			(map(select(.patched) | .instructions) | median)] | spread | map_values(to(3))) as $ratio |
-		{name: .[0].name, $stock, $patched, $ratio, rounds: (map(.round) | unique | length)}) |
+		([.[] | select(.patched) | .instructions] | median | to(0)) as $patched |
+		([.[] | select(.patched | not) | .instructions] | median | to(0)) as $stock |
+		{name: .[0].name, $stock, $patched, ratio: ($stock / $patched | to(4)), calls: ([.[] | select(.patched)] | length)}) |
 	sort_by(.name as $k | $order | index([$k]));
 
 # The turns in the order of measurement

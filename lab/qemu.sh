@@ -26,8 +26,7 @@ choose_accelerator()
 	local cache=$top/out/lab/.accelerator boot tried=''
 	boot=$(</proc/sys/kernel/random/boot_id)
 	accelerator=${WT_LAB_ACCEL:-tcg}
-	((!count)) || accelerator=tcg
-	[[ ! ${WT_LAB_ACCEL:-} && -r /dev/kvm && -w /dev/kvm ]] && ((!count)) || return 0
+	[[ ! ${WT_LAB_ACCEL:-} && -r /dev/kvm && -w /dev/kvm ]] || return 0
 	[[ ! -e $cache ]] || read -r tried accelerator <"$cache"
 	[[ $tried != "$boot" ]] || return 0
 	accelerator=tcg
@@ -43,15 +42,10 @@ choose_accelerator()
 # must not: nothing keeps their driver from losing bytes, so that is a virtio port.
 guest_command()
 {
-	local lines=(-serial none) accel counting=() root
+	local lines=(-serial none) accel root
 	choose_accelerator
 	accel=$accelerator
-	if ((count)); then
-		# All is done by one thread, in an order that the clock decides.
-		accel+=,thread=single counting=(-icount 'shift=0')
-	elif [[ $accel == tcg ]]; then
-		accel+=,thread=multi
-	fi
+	[[ $accel != tcg ]] || accel+=,thread=multi
 	if ((interactive)); then
 		lines=(-chardev "stdio,id=terminal,signal=off" -serial chardev:terminal
 			-serial none -serial none)
@@ -66,7 +60,7 @@ guest_command()
 	# shellcheck disable=SC2016 # for that shell
 	command_line=(sh -c 'exec "$@" <&3 >&4' -
 		"${tools[0]}" -nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -accel "$accel" -cpu max -smp "$smp" -m "${mem}M" "${counting[@]}"
+		-machine q35 -accel "$accel" -cpu max -smp "$smp" -m "${mem}M"
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 		-device "virtio-9p-pci,fsdev=root,mount_tag=root"
 		-fsdev "local,id=out,path=/dev/shm/out,security_model=none,multidevs=remap"
