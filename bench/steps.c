@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 	addr = strtoul(argv[2], NULL, 16);
 	calls = atol(argv[3]);
 
-	trace(PTRACE_SEIZE, 0, 0);
+	/* It must not run on with a breakpoint that nobody knows. */
+	trace(PTRACE_SEIZE, 0, PTRACE_O_EXITKILL);
 	trace(PTRACE_INTERRUPT, 0, 0);
 	stopped();
 	while (calls-- > 0) {
