@@ -7,6 +7,7 @@
 #include "async.h"
 
 #include <linux/fiemap.h>
+#include <libgen.h>
 #include <linux/fs.h>
 #include <linux/kernel-page-flags.h>
 #include <sys/ioctl.h>
@@ -17,7 +18,8 @@ static const char usage_text[] =
 	"usage: io [-o OPEN,...] [-e ENGINE [-m MARKS]] FILE COMMAND [: COMMAND]...\n"
 	"       io [-o OPEN,...] [-e ENGINE [-m MARKS]] FILE -   a command in each line of stdin,\n"
 	"                                    until quit\n"
-	"OPEN: rdonly wronly creat trunc append direct sync dsync\n"
+	"OPEN: rdonly wronly creat trunc append direct sync dsync; nocmtime: writes leave the\n"
+	"      file's times alone (only on XFS)\n"
 	"commands:\n"
 	"  write POS LEN SEED [FLAG,...]  POS - is the file's offset;\n"
 	"                                 FLAG: wt dsync sync nowait append\n"
@@ -43,7 +45,6 @@ static const char usage_text[] =
 	"                                 cache\n"
 	"  say TEXT                       for order\n"
 	"  wait FIFO                      until somebody writes to it\n"
-	"  touch                          makes the time of modification new\n"
 	"with ENGINE, aio, uring or iopoll, also\n"
 	"  submit POS LEN SEED [FLAG,...] a write; numbered from 0; FLAG also async,\n"
 	"                                 which is IOSQE_ASYNC\n"
@@ -57,6 +58,8 @@ static const char usage_text[] =
 #define BY_WORKER (1 << 30)
 /* Nor this: the buffer ends too early. */
 #define TORN (1 << 29)
+/* Nor this one open()'s: XFS gives it to a file opened by its handle. */
+#define NOCMTIME (1 << 28)
 #define DEPTH 256
 
 struct word {
@@ -65,10 +68,25 @@ struct word {
 };
 
 static const struct word open_words[] = {
-	{ "rdonly", O_RDONLY }, { "wronly", O_WRONLY }, { "creat", O_CREAT },
-	{ "trunc", O_TRUNC },	{ "append", O_APPEND }, { "direct", O_DIRECT },
-	{ "sync", O_SYNC },	{ "dsync", O_DSYNC },	{}
+	{ "rdonly", O_RDONLY },	  { "wronly", O_WRONLY },
+	{ "creat", O_CREAT },	  { "trunc", O_TRUNC },
+	{ "append", O_APPEND },	  { "direct", O_DIRECT },
+	{ "sync", O_SYNC },	  { "dsync", O_DSYNC },
+	{ "nocmtime", NOCMTIME }, {}
 };
+
+/* struct xfs_fsop_handlereq of xfs_fs.h */
+struct handle_request {
+	__u32 fd;
+	void *path;
+	__u32 oflags;
+	void *ihandle;
+	__u32 ihandlen;
+	void *ohandle;
+	__u32 *ohandlen;
+};
+#define FD_TO_HANDLE _IOWR('X', 106, struct handle_request)
+#define OPEN_BY_HANDLE _IOWR('X', 107, struct handle_request)
 
 static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
 					 { "dsync", RWF_DSYNC },
@@ -362,6 +380,29 @@ static void do_try(off_t pos, size_t len, uint64_t seed, int flags)
 	must(munmap(buf, flags & TORN ? 4096 : len));
 }
 
+/*
+ * The same file, opened so that no write changes its times: a write that must not wait
+ * is never refused because they are due, however slow the machine.
+ */
+static void open_by_handle(const char *path, int flags)
+{
+	char *copy = strdup(path);
+	int dir = must(open(dirname(copy), O_RDONLY | O_DIRECTORY));
+	char handle[64];
+	__u32 len = sizeof(handle);
+	struct handle_request request = {
+		.fd = fd, .oflags = flags, .ohandle = handle, .ohandlen = &len
+	};
+
+	must(ioctl(fd, FD_TO_HANDLE, &request));
+	must(close(fd));
+	request.ihandle = handle;
+	request.ihandlen = len;
+	fd = must(ioctl(dir, OPEN_BY_HANDLE, &request));
+	must(close(dir));
+	free(copy);
+}
+
 /* The buffer stays: the request may go on after this process has reaped it. */
 static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 {
@@ -489,8 +530,6 @@ static void command(int argc, char **argv)
 	} else if (!strcmp(cmd, "submit") && argc >= 4 && engine_name) {
 		do_submit(a[1], number(a[2]), number(a[3]),
 			  words(rwf_words, a[4] ? a[4] : "none"));
-	} else if (!strcmp(cmd, "touch")) {
-		result(futimens(fd, NULL) < 0 ? -errno : 0);
 	} else if (!strcmp(cmd, "fetch") && argc == 3 && engine_name) {
 		do_fetch(number(a[1]), number(a[2]));
 	} else if (!strcmp(cmd, "cancel") && argc == 2 && engine_name) {
@@ -548,11 +587,14 @@ int main(int argc, char **argv)
 	if (argc - optind < 2)
 		usage("what to do is missing");
 	map_write = (flags & O_ACCMODE) == O_RDWR ? PROT_WRITE : 0;
-	fd = open(argv[optind], flags, 0644);
+	fd = open(argv[optind], flags & ~NOCMTIME, 0644);
 	if (fd < 0) {
 		result(-errno);
 		return 1;
 	}
+	if (flags & NOCMTIME)
+		open_by_handle(argv[optind],
+			       flags & ~(NOCMTIME | O_CREAT | O_TRUNC));
 	if (!strcmp(argv[optind + 1], "-")) {
 		commands_from_stdin();
 		return 0;
