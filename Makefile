@@ -192,7 +192,7 @@ distclean: ## all of out/
 # VAR KERNEL_VERSION=  version of the package linux-source-6.12 (default: the newest)
 # VAR KERNEL_SRC=      kernel source instead, a directory or a tarball
 # VAR PREFIX= DESTDIR= where to install (default: /usr/local)
-# VAR BENCH=           quick, of about 8 minutes, or full; ARGS= for bench/run
+# VAR BENCH=           quick, of about 10 minutes, or full; ARGS= for bench/run
 # VAR A= B=            files for bench-compare
 # VAR SOAK=            how long to search, such as 90m or 2h (default: 2h)
 # VAR TESTS=           options and tests for tests/check, such as xfs/freeze
