@@ -132,10 +132,16 @@ fs_mount()
 	mount -t "$FSTYP" ${1:+-o "$1"} "$DEV" "$TEST_DIR"
 }
 
+# An io_uring gives its files back a moment after its process has ended.
+fs_umount_mounted()
+{
+	until_true 10 umount "$TEST_DIR" 2>/dev/null || umount "$TEST_DIR"
+}
+
 # Not by mountpoint(1): a filesystem that is shut down looks like none to it.
 fs_umount()
 {
-	! grep -q "^[^ ]* $TEST_DIR " /proc/self/mounts || umount "$TEST_DIR"
+	! grep -q "^[^ ]* $TEST_DIR " /proc/self/mounts || fs_umount_mounted
 }
 
 # fs_make MKFS-ARGS...: a fresh XFS on $DEV, mounted
@@ -151,7 +157,7 @@ fs_make()
 
 remount()
 {
-	umount "$TEST_DIR"
+	fs_umount_mounted
 	fs_mount
 }
 

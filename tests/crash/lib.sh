@@ -36,7 +36,7 @@ crash_record()
 	[[ ! ${mode:-} ]] || set_mode "$mode"
 	"$bin/crash-load" "$recording" "$TEST_DIR" "$seed" "$acts" "$@" {in}>&- ||
 		fail "the workload $name"
-	umount "$TEST_DIR"
+	fs_umount_mounted
 	exec {in}>&- {out}<&-
 	wait "$pid" || fail "the disk"
 }
