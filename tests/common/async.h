@@ -221,7 +221,7 @@ static inline ssize_t async_reap(struct async *a, uint64_t *nr)
 static inline ssize_t async_write(struct async *a, int fd, const void *buf,
 				  size_t len, off_t pos, int flags)
 {
-	uint64_t nr;
+	uint64_t nr = 0;
 	ssize_t ret = async_submit(a, fd, 4711, buf, len, pos, flags);
 
 	if (ret)

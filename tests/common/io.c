@@ -7,7 +7,6 @@
 #include "async.h"
 
 #include <linux/fiemap.h>
-#include <libgen.h>
 #include <linux/fs.h>
 #include <linux/kernel-page-flags.h>
 #include <sys/ioctl.h>
@@ -74,19 +73,6 @@ static const struct word open_words[] = {
 	{ "sync", O_SYNC },	  { "dsync", O_DSYNC },
 	{ "nocmtime", NOCMTIME }, {}
 };
-
-/* struct xfs_fsop_handlereq of xfs_fs.h */
-struct handle_request {
-	__u32 fd;
-	void *path;
-	__u32 oflags;
-	void *ihandle;
-	__u32 ihandlen;
-	void *ohandle;
-	__u32 *ohandlen;
-};
-#define FD_TO_HANDLE _IOWR('X', 106, struct handle_request)
-#define OPEN_BY_HANDLE _IOWR('X', 107, struct handle_request)
 
 static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
 					 { "dsync", RWF_DSYNC },
@@ -380,29 +366,6 @@ static void do_try(off_t pos, size_t len, uint64_t seed, int flags)
 	must(munmap(buf, flags & TORN ? 4096 : len));
 }
 
-/*
- * The same file, opened so that no write changes its times: a write that must not wait
- * is never refused because they are due, however slow the machine.
- */
-static void open_by_handle(const char *path, int flags)
-{
-	char *copy = strdup(path);
-	int dir = must(open(dirname(copy), O_RDONLY | O_DIRECTORY));
-	char handle[64];
-	__u32 len = sizeof(handle);
-	struct handle_request request = {
-		.fd = fd, .oflags = flags, .ohandle = handle, .ohandlen = &len
-	};
-
-	must(ioctl(fd, FD_TO_HANDLE, &request));
-	must(close(fd));
-	request.ihandle = handle;
-	request.ihandlen = len;
-	fd = must(ioctl(dir, OPEN_BY_HANDLE, &request));
-	must(close(dir));
-	free(copy);
-}
-
 /* The buffer stays: the request may go on after this process has reaped it. */
 static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 {
@@ -593,8 +556,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (flags & NOCMTIME)
-		open_by_handle(argv[optind],
-			       flags & ~(NOCMTIME | O_CREAT | O_TRUNC));
+		fd = wt_open_nocmtime(fd, argv[optind], flags & O_ACCMODE);
 	if (!strcmp(argv[optind + 1], "-")) {
 		commands_from_stdin();
 		return 0;

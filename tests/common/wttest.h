@@ -11,11 +11,13 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -126,6 +128,42 @@ static inline const char *wt_env(const char *name)
 	if (!val)
 		fail("%s is not set: run this by tests/check", name);
 	return val;
+}
+
+/* struct xfs_fsop_handlereq of xfs_fs.h */
+struct wt_handle_request {
+	uint32_t fd;
+	void *path;
+	uint32_t oflags;
+	void *ihandle;
+	uint32_t ihandlen;
+	void *ohandle;
+	uint32_t *ohandlen;
+};
+#define WT_FD_TO_HANDLE _IOWR('X', 106, struct wt_handle_request)
+#define WT_OPEN_BY_HANDLE _IOWR('X', 107, struct wt_handle_request)
+
+/*
+ * The same file on XFS, opened so that no write changes its times: a write that must not
+ * wait is never refused because they are due, however slow the machine.
+ */
+static inline int wt_open_nocmtime(int fd, const char *path, int flags)
+{
+	char handle[64], *copy = strdup(path);
+	int dir = must(open(dirname(copy), O_RDONLY | O_DIRECTORY));
+	uint32_t len = sizeof(handle);
+	struct wt_handle_request request = {
+		.fd = fd, .oflags = flags, .ohandle = handle, .ohandlen = &len
+	};
+
+	must(ioctl(dir, WT_FD_TO_HANDLE, &request));
+	must(close(fd));
+	request.ihandle = handle;
+	request.ihandlen = len;
+	fd = must(ioctl(dir, WT_OPEN_BY_HANDLE, &request));
+	must(close(dir));
+	free(copy);
+	return fd;
 }
 
 #endif
