@@ -18,6 +18,8 @@
  *   answered.  It is there.
  * - Any other write that was received may be there, or not, or each of its logical
  *   blocks for itself: they are not torn, and nothing else is kept together or in order.
+ *   But a block of XFS's metadata is not torn, even if it has several of the disk's:
+ *   recovery leaves one alone whose first part, with the LSN, is new (stock's).
  * - Each write that is there reached the medium at some moment between its arrival and its
  *   answer, or the crash.  So of two to the same block, what came later covers what was
  *   answered before it came, and two that were in flight together have any order.
@@ -35,6 +37,10 @@
  * - a byte has the value of an operation that had begun and that no promised one came
  *   after (began after its end), or zero, or is not there, if none is promised at all;
  *   so what is promised is there, and nothing that nobody has written;
+ * - or, in files that share blocks, that of an operation on the other one, while a promise
+ *   is missing to one on this that unshares the block and did not begin after the other's
+ *   end: for the other's the block was its own already, and was written in place, but the
+ *   log does not have that yet (stock's, too, whatever the I/O);
  * - the size is one that an operation gives; one that is given by a write has its last
  *   bytes.  A large write may have left any of its blocks' ends, and blocks end behind a
  *   write if the file had grown beyond it in memory meanwhile;
@@ -302,17 +308,65 @@ static struct landing *choose(struct state *s, uint32_t from, uint32_t *nr)
 	return list;
 }
 
+/* As mkfs.xfs has made it */
+static uint32_t fs_block(void)
+{
+	static uint32_t size;
+
+	for (uint32_t i = 0; !size && i < nr_writes; i++) {
+		const struct crash_event *e = writes[i].event;
+		const uint8_t *d = crash_data(crash) + e->data;
+
+		if (!e->pos && e->data != CRASH_ZEROES && !memcmp(d, "XFSB", 4))
+			size = d[4] << 24 | d[5] << 16 | d[6] << 8 | d[7];
+	}
+	if (!size)
+		fail("the recording has no superblock");
+	return size;
+}
+
+static bool is_metadata(const uint8_t *block)
+{
+	/* Of trees, remote attributes and symbolic links; and of what has it further in */
+	static const char first[][5] = { "BMA3", "AB3B", "AB3C", "IAB3",
+					 "FIB3", "R3FC", "RMB3", "XDB3",
+					 "XDD3", "XDF3", "XARM", "XSLM" };
+	static const uint8_t inner[][2] = {
+		{ 0x3d, 0xf1 }, { 0x3d, 0xff }, { 0x3b, 0xee }, { 0x3e, 0xbe }
+	};
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++)
+		if (!memcmp(block, first[i], 4))
+			return true;
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
+		if (!memcmp(block + 8, inner[i], 2))
+			return true;
+	return false;
+}
+
 static void tear(const struct crash_event *e, uint64_t seed)
 {
 	uint64_t rnd = crash_seed(seed, 1), blocks = e->len / crash->block;
 	unsigned int how = crash_below(&rnd, 3);
-	uint64_t cut = crash_below(&rnd, blocks + 1);
+	uint64_t cut = crash_below(&rnd, blocks + 1), whole_end = 0;
+	bool there = false;
 
-	for (uint64_t b = 0; b < blocks; b++)
-		if (how == 0 ? b < cut :
-		    how == 1 ? b >= cut :
-			       crash_below(&rnd, 2))
-			put(&state, e, b * crash->block, crash->block);
+	for (uint64_t b = 0; b < blocks; b++) {
+		uint64_t at = b * crash->block;
+		bool chosen = how == 0 ? b < cut :
+			      how == 1 ? b >= cut :
+					 crash_below(&rnd, 2);
+
+		if (at >= whole_end) {
+			there = chosen;
+			if ((e->pos + at) % fs_block() == 0 &&
+			    e->data != CRASH_ZEROES &&
+			    is_metadata(crash_data(crash) + e->data + at))
+				whole_end = at + fs_block();
+		}
+		if (at < whole_end ? there : chosen)
+			put(&state, e, at, crash->block);
+	}
 }
 
 /* States have to come in the order of their points. */
@@ -390,8 +444,13 @@ static unsigned int nr_allowed;
 static bool may_be_none;
 static const struct operation *must_be;
 
+static unsigned int live_file;
+/* Pieces that have what was written to the clone */
+static unsigned int nr_of_clone;
+
 static void find_live(unsigned int file, uint32_t point)
 {
+	live_file = file;
 	nr_live = 0;
 	for (uint32_t i = 0; i < nr_ops && ops[i].start < point; i++)
 		if (ops[i].event->file == file &&
@@ -439,9 +498,36 @@ static bool byte_allowed(uint8_t byte, uint64_t pos)
 	return false;
 }
 
+/* See "Judgement". */
+static bool of_clone(uint32_t point, uint8_t byte, uint64_t pos)
+{
+	uint64_t from = pos - pos % fs_block(), to = from + fs_block();
+
+	if (!crash->twin[live_file])
+		return false;
+	for (uint32_t i = 0; i < nr_ops && ops[i].start < point; i++) {
+		const struct operation *o = &ops[i];
+
+		if (o->event->file + 1 != crash->twin[live_file] ||
+		    o->event->op < OP_WRITE || o->event->op > OP_TRUNCATE ||
+		    !covers(o, pos, pos + 1) ||
+		    byte != wt_pattern(pos, op_seed(o)))
+			continue;
+		for (unsigned int j = 0; j < nr_live; j++)
+			if (live[j]->promised >= point &&
+			    live[j]->event->op != OP_EXTEND &&
+			    op_pos(live[j]) < to && op_end(live[j]) > from &&
+			    !after(live[j], o))
+				return true;
+	}
+	return false;
+}
+
 static bool judge_piece(const char *name, uint32_t point, const uint8_t *data,
 			uint64_t pos, uint64_t end, uint64_t size)
 {
+	bool clone = false;
+
 	find_allowed(point, pos, end);
 	if (pos >= size) {
 		if (may_be_none)
@@ -468,6 +554,10 @@ static bool judge_piece(const char *name, uint32_t point, const uint8_t *data,
 
 		if (byte_allowed(data[p], p))
 			continue;
+		if (of_clone(point, data[p], p)) {
+			clone = true;
+			continue;
+		}
 		if (data[p] == CRASH_STALE && data[end - 1] == CRASH_STALE)
 			what = "STALE content of the disk";
 		else if (!data[p])
@@ -482,6 +572,7 @@ static bool judge_piece(const char *name, uint32_t point, const uint8_t *data,
 			(unsigned long long)pos, (unsigned long long)end,
 			nr_allowed, must_be ? (int)must_be->event->nr : -1);
 	}
+	nr_of_clone += clone;
 	return true;
 }
 
@@ -505,7 +596,11 @@ static bool has_tail(uint32_t point, const struct operation *o,
 		if (piece_is(data, from, size, op_seed(a)))
 			return true;
 	}
-	return false;
+	for (; crash->twin[live_file] && from < size; from++)
+		if (!byte_allowed(data[from], from) &&
+		    !of_clone(point, data[from], from))
+			return false;
+	return crash->twin[live_file];
 }
 
 static uint64_t new_size(const struct operation *o)
@@ -926,6 +1021,9 @@ int main(int argc, char **argv)
 	image_reset(&state);
 	pthread_mutex_unlock(&lock);
 	nbd_stop(&nbd);
+	if (nr_of_clone)
+		printf("as on stock, what was written to the clone is in %u pieces\n",
+		       nr_of_clone);
 	printf("%u states, %u lossy, %u torn, %u of %u points, %u writes, %u flushes, %u operations: %u bad\n",
 	       n, lossy, torn, at, nr_points, nr_writes, nr_flushes, nr_ops,
 	       failures);

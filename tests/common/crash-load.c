@@ -345,6 +345,9 @@ static void clone_file(unsigned int i, unsigned int from)
 		wt_fill(slots[0].buf, MAX_LEN, 0, files[from].seed);
 		want(wt_raw_pwrite(files[i].fd, slots[0].buf, MAX_LEN, 0, 0),
 		     MAX_LEN);
+	} else {
+		crash->twin[i] = from + 1;
+		crash->twin[from] = i + 1;
 	}
 	ended(nr);
 	files[i].size = MAX_LEN;

@@ -75,6 +75,8 @@ struct crash_log {
 	uint32_t nr_ops;
 	uint64_t data_bytes;
 	char path[CRASH_FILES][32];
+	/* The file that it shares blocks with, + 1 */
+	uint16_t twin[CRASH_FILES];
 	struct crash_event events[CRASH_EVENTS];
 };
 
