@@ -258,7 +258,7 @@ static void iomap_wt_end_async(struct iomap_writethrough *wt)
 
 static void iomap_wt_put(struct iomap_writethrough *wt)
 {
-	struct task_struct *task = wt->task;
+	unsigned long flags;
 
 	if (wt->async) {
 		if (atomic_dec_and_test(&wt->ref))
@@ -267,16 +267,17 @@ static void iomap_wt_put(struct iomap_writethrough *wt)
 	}
 
 	/*
-	 * The submitter may return, and with it @wt go, as soon as it sees @done,
-	 * and then even exit: only RCU keeps its task for the wake-up.
+	 * The submitter takes @lock once more when it sees @done, so it cannot go on
+	 * until it has been woken.  A wake-up that came later would end another wait
+	 * of this task, and not all look again at what they wait for:
+	 * xlog_wait_on_iclog() would take the log for written.
 	 */
-	rcu_read_lock();
-	if (atomic_dec_and_test(&wt->ref)) {
+	if (atomic_dec_and_lock_irqsave(&wt->ref, &wt->lock, flags)) {
 		/* Pairs with the wait: @error is read after it. */
 		smp_store_release(&wt->done, true);
-		blk_wake_io_task(task);
+		blk_wake_io_task(wt->task);
+		spin_unlock_irqrestore(&wt->lock, flags);
 	}
-	rcu_read_unlock();
 }
 
 /*
@@ -362,6 +363,7 @@ void iomap_writethrough_defer_ioend(struct iomap_ioend *ioend)
 void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error)
 {
 	struct iomap_writethrough *wt = ioend->io_wt;
+	unsigned long flags;
 
 	WARN_ON_ONCE(!error && !in_task() &&
 		     (ioend->io_type != IOMAP_MAPPED ||
@@ -372,11 +374,13 @@ void iomap_writethrough_end_ioend(struct iomap_ioend *ioend, int error)
 
 	/* Orders against the submitter's sleep in iomap_wt_throttle(). */
 	atomic_long_sub_return(ioend->io_wt_bytes, &wt->in_flight);
-	/* It cannot have exited if it was throttled a moment ago. */
-	rcu_read_lock();
-	if (READ_ONCE(wt->throttled))
-		wake_up_process(wt->task);
-	rcu_read_unlock();
+	if (READ_ONCE(wt->throttled)) {
+		/* As in iomap_wt_put(): not once it waits for something else. */
+		spin_lock_irqsave(&wt->lock, flags);
+		if (READ_ONCE(wt->throttled))
+			wake_up_process(wt->task);
+		spin_unlock_irqrestore(&wt->lock, flags);
+	}
 	iomap_wt_put(wt);
 }
 
@@ -402,7 +406,10 @@ static void iomap_wt_throttle(struct iomap_writethrough *wt)
 		blk_io_schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+
+	spin_lock_irq(&wt->lock);
 	WRITE_ONCE(wt->throttled, false);
+	spin_unlock_irq(&wt->lock);
 }
 
 static void iomap_wt_unlock_folios(struct iomap_iter *iter,
@@ -1077,6 +1084,10 @@ static void iomap_wt_wait(struct iomap_writethrough *wt)
 		blk_io_schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+
+	/* iomap_wt_put() may still be about to wake this task. */
+	spin_lock_irq(&wt->lock);
+	spin_unlock_irq(&wt->lock);
 }
 
 /**
