@@ -507,6 +507,10 @@ xfs_writethrough_write(
 	struct iomap_writethrough *wt;
 	ssize_t			ret;
 
+	/* Two that move the end of the file at once could leave it too low. */
+	ASSERT(*iolock == XFS_IOLOCK_EXCL ||
+	       !xfs_writethrough_extends(iocb, from));
+
 	wt = iomap_writethrough_init(&on_stack, iocb, &xfs_writethrough_ops,
 			&mp->m_writethrough->flusher);
 	if (IS_ERR(wt)) {

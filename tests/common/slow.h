@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A function of the kernel made slow, to widen a window between two processors: a kprobe
+ * at its beginning with a BPF program that spins.  Only for a processor with kprobes, so
+ * not for User-Mode Linux.
+ */
+#ifndef SLOW_H
+#define SLOW_H
+
+#include "wttest.h"
+
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define SLOW_TRACEFS "/sys/kernel/tracing"
+/* Of struct pt_regs of x86_64: the stack pointer, there the return address */
+#define SLOW_SP 152
+
+/* What the program notes: nanoseconds of CLOCK_MONOTONIC, and how often it ran. */
+struct slow_seen {
+	uint64_t count, begun, ended;
+};
+
+struct slow {
+	int map, prog, event;
+};
+
+static inline int slow_bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+/* Where the kernel's function @name is, and where the next one begins. */
+static inline void slow_find(const char *name, uint64_t *from, uint64_t *to)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512], symbol[256];
+	uint64_t addr;
+
+	if (!f)
+		fail("/proc/kallsyms: %s", strerrorname_np(errno));
+	*from = 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx %*c %255s", &addr, symbol) == 2 &&
+		    !strcmp(symbol, name))
+			*from = addr;
+	if (!*from)
+		fail("%s: no such function in the kernel", name);
+	*to = UINT64_MAX;
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx", &addr) == 1 && addr > *from &&
+		    addr < *to)
+			*to = addr;
+	fclose(f);
+}
+
+/*
+ * Each call of @function by the function @caller, inlined ones included, takes @ns
+ * longer until slow_stop().  In the context of the call, interrupts off.
+ */
+static inline void slow_start(struct slow *slow, const char *function,
+			      const char *caller, uint64_t ns)
+{
+#define INSN(c, d, s, o, i)                                              \
+	{                                                                \
+		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), \
+		.imm = (i)                                               \
+	}
+#define LD64(d, s, v)                                                      \
+	INSN(BPF_LD | BPF_DW | BPF_IMM, d, s, 0, (uint32_t)(uint64_t)(v)), \
+		INSN(0, 0, 0, 0, (uint64_t)(v) >> 32)
+#define CALL(f) INSN(BPF_JMP | BPF_CALL, 0, 0, 0, f)
+/* may_goto of Linux 6.10: the verifier believes that it comes to an end */
+#define MAY_GOTO(o) INSN(BPF_JMP | 0xe0, 0, 0, o, 0)
+	char path[256], log[1 << 14] = "", type[32] = "";
+	struct perf_event_attr event = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(event),
+		.sample_period = 1,
+	};
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = 4,
+		.value_size = sizeof(struct slow_seen),
+		.max_entries = 1,
+	};
+	uint64_t from, to;
+	FILE *f;
+	int fd;
+
+	slow_find(caller, &from, &to);
+	slow->map = must(slow_bpf(BPF_MAP_CREATE, &attr));
+
+	const struct bpf_insn insns[] = {
+		/* r7: the return address */
+		INSN(BPF_LDX | BPF_MEM | BPF_DW, 3, 1, SLOW_SP, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 1, 10, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, -8),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, 8),
+		CALL(BPF_FUNC_probe_read_kernel),
+		INSN(BPF_LDX | BPF_MEM | BPF_DW, 7, 10, -8, 0),
+		LD64(1, 0, from),
+		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 25, 0),
+		LD64(1, 0, to),
+		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 22, 0),
+		/* r6: what was seen */
+		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -16, 0),
+		LD64(1, BPF_PSEUDO_MAP_FD, slow->map),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -16),
+		CALL(BPF_FUNC_map_lookup_elem),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 15, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 0, 0, 0),
+		/* r8: until when */
+		CALL(BPF_FUNC_ktime_get_ns),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 8, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 8, 0, 0, 0),
+		LD64(1, 0, ns),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_X, 8, 1, 0, 0),
+		MAY_GOTO(2),
+		CALL(BPF_FUNC_ktime_get_ns),
+		INSN(BPF_JMP | BPF_JLT | BPF_X, 0, 8, -3, 0),
+		CALL(BPF_FUNC_ktime_get_ns),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 16, 0),
+		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 1, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+
+	attr = (union bpf_attr){
+		.prog_type = BPF_PROG_TYPE_KPROBE,
+		.insn_cnt = sizeof(insns) / sizeof(*insns),
+		.insns = (uintptr_t)insns,
+		.license = (uintptr_t) "GPL",
+		.log_level = 1,
+		.log_size = sizeof(log),
+		.log_buf = (uintptr_t)log,
+	};
+	slow->prog = slow_bpf(BPF_PROG_LOAD, &attr);
+	if (slow->prog < 0)
+		fail("BPF_PROG_LOAD: %s: %s", strerrorname_np(errno), log);
+
+	if (access(SLOW_TRACEFS "/kprobe_events", F_OK))
+		must(mount("tracefs", SLOW_TRACEFS, "tracefs", 0, NULL));
+	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
+	must(dprintf(fd, "p:slow/%s %s\n", function, function));
+	must(close(fd));
+	snprintf(path, sizeof(path), SLOW_TRACEFS "/events/slow/%s/id",
+		 function);
+	f = fopen(path, "r");
+	if (!f || !fgets(type, sizeof(type), f))
+		fail("%s: %s", path, strerrorname_np(errno));
+	fclose(f);
+	event.config = strtoull(type, NULL, 10);
+	slow->event = must(syscall(SYS_perf_event_open, &event, -1, 0, -1, 0));
+	must(ioctl(slow->event, PERF_EVENT_IOC_SET_BPF, slow->prog));
+	must(ioctl(slow->event, PERF_EVENT_IOC_ENABLE, 0));
+#undef MAY_GOTO
+#undef CALL
+#undef LD64
+#undef INSN
+}
+
+static inline struct slow_seen slow_seen(const struct slow *slow)
+{
+	struct slow_seen seen;
+	uint32_t zero = 0;
+	union bpf_attr attr = {
+		.map_fd = slow->map,
+		.key = (uintptr_t)&zero,
+		.value = (uintptr_t)&seen,
+	};
+
+	must(slow_bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+	return seen;
+}
+
+static inline void slow_stop(struct slow *slow, const char *function)
+{
+	int fd;
+
+	must(close(slow->event));
+	must(close(slow->prog));
+	must(close(slow->map));
+	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
+	must(dprintf(fd, "-:slow/%s\n", function));
+	must(close(fd));
+}
+
+#endif
