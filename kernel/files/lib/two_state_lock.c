@@ -36,7 +36,6 @@
  */
 #include <linux/export.h>
 #include <linux/sched.h>
-#include <linux/sched/task.h>
 #include <linux/two_state_lock.h>
 
 /* What a waiter waits for; 0 and 1 are the states. */
@@ -62,16 +61,16 @@ void __two_state_lock_init(struct two_state_lock *l, const char *name,
 }
 EXPORT_SYMBOL_GPL(__two_state_lock_init);
 
-/* The waiter may return, and be gone, as soon as it sees this. */
+/*
+ * The waiter takes @lock once more when it sees this, so it is there until it has been
+ * woken.  A wake-up that came later would end another wait of its task.
+ */
 static void two_state_grant(struct two_state_waiter *w)
 {
-	struct task_struct *task = get_task_struct(w->task);
-
 	list_del(&w->entry);
 	/* Pairs with two_state_wait(): the lock is the waiter's after it. */
 	smp_store_release(&w->granted, true);
-	wake_up_process(task);
-	put_task_struct(task);
+	wake_up_process(w->task);
 }
 
 /* Nobody holds the lock, and nobody can enter: the next round. */
@@ -158,6 +157,10 @@ static void two_state_wait(struct two_state_lock *l, unsigned int wants)
 		io_schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+
+	/* two_state_grant() may still be about to wake this task. */
+	spin_lock_irqsave(&l->lock, flags);
+	spin_unlock_irqrestore(&l->lock, flags);
 }
 
 void __two_state_lock(struct two_state_lock *l, unsigned int state)

@@ -338,8 +338,12 @@ static void iomap_wt_end_bio(struct bio *bio)
 	waiting = wt->waiting;
 	if (waiting) {
 		list_add_tail(&ioend->io_list, &wt->ended);
-		/* @wt stays until the lock is released. */
-		wake_up_process(wt->task);
+		/*
+		 * What it waits for in a completion is not this.  It looks again
+		 * after that.  @wt stays until the lock is released.
+		 */
+		if (!wt->ending)
+			wake_up_process(wt->task);
 	}
 	spin_unlock_irqrestore(&wt->lock, flags);
 
@@ -1051,6 +1055,7 @@ static void iomap_wt_end_ioends(struct iomap_writethrough *wt)
 
 	spin_lock_irq(&wt->lock);
 	list_splice_init(&wt->ended, &ended);
+	wt->ending = true;
 	spin_unlock_irq(&wt->lock);
 
 	iomap_sort_ioends(&ended);
@@ -1061,6 +1066,10 @@ static void iomap_wt_end_ioends(struct iomap_writethrough *wt)
 		wt->ops->end_ioend(ioend);
 		cond_resched();
 	}
+
+	spin_lock_irq(&wt->lock);
+	wt->ending = false;
+	spin_unlock_irq(&wt->lock);
 }
 
 static void iomap_wt_wait(struct iomap_writethrough *wt)

@@ -67,10 +67,11 @@ struct iomap_writethrough_ops {
  * @folio_ops: of the map, which is not checked while @folios are locked
  * @bio: allocated beforehand by a write that must not wait
  * @done: the last ioend has ended
- * @lock: protects the members below, up to @ended
+ * @lock: protects the members below, up to @ended; the wake-ups of @task are under it
  * @error: the first error of an ioend
  * @error_pos: the lowest file position that an ioend failed at
  * @waiting: the submitter waits, and runs the completion of ioends
+ * @ending: that is what it does now: it is not woken
  * @ended: ioends whose completion it has to run
  * @work: for what cannot be done where the last ioend ends
  * @flush_entry: in @flusher
@@ -112,6 +113,7 @@ struct iomap_writethrough {
 	int				error;
 	loff_t				error_pos;
 	bool				waiting;
+	bool				ending;
 	struct list_head		ended;
 	union {
 		struct work_struct	work;
