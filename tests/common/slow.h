@@ -18,12 +18,13 @@
 /* Of struct pt_regs of x86_64: the stack pointer, there the return address */
 #define SLOW_SP 152
 
-/* What the program notes: nanoseconds of CLOCK_MONOTONIC, and how often it ran. */
+/* How many calls there were, and when the first was slow, by CLOCK_MONOTONIC in ns. */
 struct slow_seen {
 	uint64_t count, begun, ended;
 };
 
 struct slow {
+	const char *function;
 	int map, prog, event;
 };
 
@@ -32,34 +33,43 @@ static inline int slow_bpf(int cmd, union bpf_attr *attr)
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
 }
 
-/* Where the kernel's function @name is, and where the next one begins. */
-static inline void slow_find(const char *name, uint64_t *from, uint64_t *to)
+/*
+ * Where the kernel's functions that have @part in their names are, from the first to the
+ * end of the last.
+ */
+static inline void slow_find(const char *part, uint64_t *from, uint64_t *to)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
-	char line[512], symbol[256];
-	uint64_t addr;
+	char line[512], symbol[256], type;
+	uint64_t addr, last = 0;
 
 	if (!f)
 		fail("/proc/kallsyms: %s", strerrorname_np(errno));
-	*from = 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx %*c %255s", &addr, symbol) == 2 &&
-		    !strcmp(symbol, name))
+	*from = UINT64_MAX;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %c %255s", &addr, &type, symbol) != 3 ||
+		    (type != 't' && type != 'T') || !strstr(symbol, part) ||
+		    strchr(symbol, '.'))
+			continue;
+		if (addr < *from)
 			*from = addr;
-	if (!*from)
-		fail("%s: no such function in the kernel", name);
+		if (addr > last)
+			last = addr;
+	}
+	if (!last)
+		fail("%s: no such function in the kernel", part);
 	*to = UINT64_MAX;
 	rewind(f);
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx", &addr) == 1 && addr > *from &&
+		if (sscanf(line, "%lx", &addr) == 1 && addr > last &&
 		    addr < *to)
 			*to = addr;
 	fclose(f);
 }
 
 /*
- * Each call of @function by the function @caller, inlined ones included, takes @ns
- * longer until slow_stop().  In the context of the call, interrupts off.
+ * The first call of @function by a function that has @caller in its name takes @ns
+ * longer.  In the context of the call, interrupts off.
  */
 static inline void slow_start(struct slow *slow, const char *function,
 			      const char *caller, uint64_t ns)
@@ -75,23 +85,25 @@ static inline void slow_start(struct slow *slow, const char *function,
 #define CALL(f) INSN(BPF_JMP | BPF_CALL, 0, 0, 0, f)
 /* may_goto of Linux 6.10: the verifier believes that it comes to an end */
 #define MAY_GOTO(o) INSN(BPF_JMP | 0xe0, 0, 0, o, 0)
-	char path[256], log[1 << 14] = "", type[32] = "";
+	static char log[1 << 20];
+	char path[256], type[32] = "";
 	struct perf_event_attr event = {
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(event),
 		.sample_period = 1,
 	};
-	union bpf_attr attr = {
-		.map_type = BPF_MAP_TYPE_ARRAY,
-		.key_size = 4,
-		.value_size = sizeof(struct slow_seen),
-		.max_entries = 1,
-	};
+	union bpf_attr attr;
 	uint64_t from, to;
 	FILE *f;
 	int fd;
 
+	slow->function = function;
 	slow_find(caller, &from, &to);
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_ARRAY;
+	attr.key_size = sizeof(uint32_t);
+	attr.value_size = sizeof(struct slow_seen);
+	attr.max_entries = 1;
 	slow->map = must(slow_bpf(BPF_MAP_CREATE, &attr));
 
 	const struct bpf_insn insns[] = {
@@ -103,17 +115,22 @@ static inline void slow_start(struct slow *slow, const char *function,
 		CALL(BPF_FUNC_probe_read_kernel),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 7, 10, -8, 0),
 		LD64(1, 0, from),
-		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 25, 0),
+		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 27, 0),
 		LD64(1, 0, to),
-		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 22, 0),
+		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 24, 0),
 		/* r6: what was seen */
 		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -16, 0),
 		LD64(1, BPF_PSEUDO_MAP_FD, slow->map),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -16),
 		CALL(BPF_FUNC_map_lookup_elem),
-		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 15, 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 17, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 0, 0, 0),
+		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 1, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 1, 0, 0),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 11, 0),
 		/* r8: until when */
 		CALL(BPF_FUNC_ktime_get_ns),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 8, 0),
@@ -125,22 +142,18 @@ static inline void slow_start(struct slow *slow, const char *function,
 		INSN(BPF_JMP | BPF_JLT | BPF_X, 0, 8, -3, 0),
 		CALL(BPF_FUNC_ktime_get_ns),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 16, 0),
-		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
-		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
-		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 1, 0, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0),
 		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
 	};
 
-	attr = (union bpf_attr){
-		.prog_type = BPF_PROG_TYPE_KPROBE,
-		.insn_cnt = sizeof(insns) / sizeof(*insns),
-		.insns = (uintptr_t)insns,
-		.license = (uintptr_t) "GPL",
-		.log_level = 1,
-		.log_size = sizeof(log),
-		.log_buf = (uintptr_t)log,
-	};
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_KPROBE;
+	attr.insn_cnt = sizeof(insns) / sizeof(*insns);
+	attr.insns = (uintptr_t)insns;
+	attr.license = (uintptr_t) "GPL";
+	attr.log_level = 1;
+	attr.log_size = sizeof(log);
+	attr.log_buf = (uintptr_t)log;
 	slow->prog = slow_bpf(BPF_PROG_LOAD, &attr);
 	if (slow->prog < 0)
 		fail("BPF_PROG_LOAD: %s: %s", strerrorname_np(errno), log);
@@ -166,21 +179,26 @@ static inline void slow_start(struct slow *slow, const char *function,
 #undef INSN
 }
 
+/* What was seen; waits until the slow call has ended, if it has begun. */
 static inline struct slow_seen slow_seen(const struct slow *slow)
 {
 	struct slow_seen seen;
 	uint32_t zero = 0;
-	union bpf_attr attr = {
-		.map_fd = slow->map,
-		.key = (uintptr_t)&zero,
-		.value = (uintptr_t)&seen,
-	};
+	union bpf_attr attr;
 
-	must(slow_bpf(BPF_MAP_LOOKUP_ELEM, &attr));
-	return seen;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = slow->map;
+	attr.key = (uintptr_t)&zero;
+	attr.value = (uintptr_t)&seen;
+	for (;;) {
+		must(slow_bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+		if (!seen.count || seen.ended)
+			return seen;
+		usleep(1000);
+	}
 }
 
-static inline void slow_stop(struct slow *slow, const char *function)
+static inline void slow_stop(struct slow *slow)
 {
 	int fd;
 
@@ -188,7 +206,7 @@ static inline void slow_stop(struct slow *slow, const char *function)
 	must(close(slow->prog));
 	must(close(slow->map));
 	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
-	must(dprintf(fd, "-:slow/%s\n", function));
+	must(dprintf(fd, "-:slow/%s\n", slow->function));
 	must(close(fd));
 }
 

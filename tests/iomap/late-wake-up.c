@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The wake-up of a writer, made slow, comes when the writer has already seen that its
- * write has ended, and waits for the log in fsync(): of a disk that keeps back what is
- * written to the log.
+ * Who waits for its write, or for the two-state lock, goes on only when it has been
+ * woken, also if it has seen before that it need not wait any more.  A wake-up that came
+ * later could end its next wait, such as that for the log in fsync().
  *
- *	the writer, processor 1		the disk and completions, processor 0
- *	0 ms	a durable write
- *	100 ms				another thread's fsync() writes to the log
- *	350 ms				the write ends, the wake-up begins
- *	500 ms	looks by itself, as io_schedule_timeout() ends: it has ended
- *		fsync() waits for the log
- *	650 ms				the wake-up comes
- *	1100 ms				the log is written
+ * Wake-ups by the code under test are slow, and the waiter looks by itself while one is
+ * under way:
  *
- * Fails if fsync() returns before the log is written, or if the writer has never looked
- * while its wake-up was under way.
+ *	the waiter, processor 1			the disk, completions, processor 0
+ *	   0 ms	sleeps until its write ends
+ *	 300 ms					the write ends, the wake-up begins
+ *	 500 ms	looks, as io_schedule_timeout()
+ *		has ended
+ *	 800 ms					the wake-up ends
+ *
+ * and for the lock, of which the interrupt that is pending when it has queued makes it
+ * look later than who lets it in:
+ *
+ *	   0 ms	queues, which is slow
+ *	 300 ms					a direct write ends
+ *	 500 ms	has queued, looks		who holds the lock lets it in, the
+ *						wake-up begins
+ *	1000 ms					the wake-up ends
+ *
+ * Fails if the waiter's call returns before the wake-up has ended, or if it never was
+ * that way.
  *
  * need: lab qemu
  * need: smp 2
@@ -30,33 +40,31 @@
 
 #define MS 1000000ULL
 #define LEN 4096
-#define SYNC_MS 100
-#define DATA_MS 350
-#define LOG_MS 1000
-#define WAKE_MS 300
+#define HELD_MS 300
+#define SLOW_MS 500
 /* Half of what kernel.hung_task_timeout_secs is set to */
 #define LOOK_MS 500
+#define ROUNDS 20
 
-#define WORK_CPUS "/sys/devices/virtual/workqueue/cpumask"
 #define DEVICE "nbd0"
+#define WORK_CPUS "/sys/devices/virtual/workqueue/cpumask"
+#define AFFINITY "/sys/block/" DEVICE "/queue/rq_affinity"
+#define HUNG "/proc/sys/kernel/hung_task_timeout_secs"
+#define WARNINGS "/proc/sys/kernel/hung_task_warnings"
 
-struct held {
-	struct nbd_job job;
-	uint64_t due;
-	bool first_of_log;
+struct changed {
+	const char *path;
+	char old[64];
 };
 
+static struct changed changed[8];
+static unsigned int nr_changed;
 static struct nbd nbd;
 static struct image image;
 static uint8_t data[32 << 20];
-static struct held held[64];
-static unsigned int nr_held;
-/* What is written is kept back: the writer's by its content, the rest as the log. */
-static atomic_bool hold;
+/* The disk keeps back what is written with this content, if not 0. */
 static atomic_uint seed;
-/* The first write to the log meanwhile: has it come, and is it kept back? */
-static atomic_bool log_came, log_held;
-static const char *dir;
+static atomic_bool kept;
 
 static uint64_t now(void)
 {
@@ -64,13 +72,6 @@ static uint64_t now(void)
 
 	must(clock_gettime(CLOCK_MONOTONIC, &t));
 	return t.tv_sec * 1000 * MS + t.tv_nsec;
-}
-
-static void sleep_until(uint64_t t)
-{
-	struct timespec until = { t / (1000 * MS), t % (1000 * MS) };
-
-	must(-clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL));
 }
 
 static void on_processor(int cpu)
@@ -82,39 +83,38 @@ static void on_processor(int cpu)
 	must(sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* Returns what was there. */
-static char *set_file(const char *path, const char *value)
+static void set_file(const char *path, const char *value)
 {
-	char old[64] = "";
+	struct changed *c = &changed[nr_changed++];
 	int fd = must(open(path, O_RDWR));
 
-	must(read(fd, old, sizeof(old) - 1));
-	old[strcspn(old, "\n")] = 0;
+	c->path = path;
+	must(read(fd, c->old, sizeof(c->old) - 1));
+	c->old[strcspn(c->old, "\n")] = 0;
 	want(pwrite(fd, value, strlen(value), 0), strlen(value));
 	must(close(fd));
-	return strdup(old);
 }
 
-static void answer_what_is_due(void)
+/* Other tests are to find all as it was, also if this one fails. */
+static void set_back(void)
 {
-	for (unsigned int i = 0; i < nr_held;) {
-		struct held h = held[i];
+	while (nr_changed) {
+		struct changed *c = &changed[--nr_changed];
+		int fd = open(c->path, O_WRONLY);
 
-		if (h.due > now() && hold) {
-			i++;
-			continue;
-		}
-		held[i] = held[--nr_held];
-		if (h.first_of_log)
-			log_held = false;
-		nbd_answer(&nbd, &h.job, NULL);
+		if (fd < 0 || write(fd, c->old, strlen(c->old)) < 0)
+			fprintf(stderr, "%s: %s\n", c->path,
+				strerrorname_np(errno));
+		close(fd);
 	}
 }
 
-static bool serve_one(void)
+/* --- The disk ------------------------------------------------------------------- */
+
+/* False at the end. */
+static bool serve_one(struct nbd_job *held, uint64_t *due)
 {
 	struct nbd_job job;
-	struct held *h;
 
 	if (!nbd_next(&nbd, &job))
 		return false;
@@ -130,20 +130,13 @@ static bool serve_one(void)
 	if (!nbd_recv(&nbd, data, job.len))
 		return false;
 	image_write(&image, data, job.pos, job.len);
-	if (!hold) {
+	if (!*due && seed && job.len == LEN &&
+	    wt_differs(data, LEN, 0, seed) < 0) {
+		*held = job;
+		*due = now() + HELD_MS * MS;
+		kept = true;
+	} else {
 		nbd_answer(&nbd, &job, NULL);
-		return true;
-	}
-	if (nr_held == sizeof(held) / sizeof(*held))
-		fail("too many requests");
-	h = &held[nr_held++];
-	*h = (struct held){ .job = job, .due = now() + LOG_MS * MS };
-	if (job.len == LEN && wt_differs(data, LEN, 0, seed) < 0) {
-		h->due = now() + DATA_MS * MS;
-	} else if (!log_came) {
-		h->first_of_log = true;
-		log_came = true;
-		log_held = true;
 	}
 	return true;
 }
@@ -151,75 +144,118 @@ static bool serve_one(void)
 static void *disk(void *unused)
 {
 	struct pollfd fd = { .fd = nbd.sock, .events = POLLIN };
+	struct nbd_job held = { 0 };
+	uint64_t due = 0;
 
 	on_processor(0);
 	do {
-		while (!poll(&fd, 1, 1))
-			answer_what_is_due();
-		answer_what_is_due();
-	} while (serve_one());
+		do {
+			if (!due || now() < due)
+				continue;
+			due = 0;
+			nbd_answer(&nbd, &held, NULL);
+		} while (!poll(&fd, 1, 1));
+	} while (serve_one(&held, &due));
 	return unused;
 }
 
-/* Writes to the log, early enough for the writer to find it on its way to the disk. */
-static void *syncer(void *arg)
+/* --- The waits ------------------------------------------------------------------ */
+
+/* True if the waiter had something to see while its wake-up was under way. */
+static bool judge(const char *what, uint64_t begun, uint64_t look,
+		  uint64_t returned, uint64_t wakes, struct slow_seen seen)
 {
+	printf("%s: %zu wake-ups, from %zu to %zu ms; looks at %zu; returns at %zu\n",
+	       what, (size_t)wakes, (size_t)((seen.begun - begun) / MS),
+	       (size_t)((seen.ended - begun) / MS),
+	       (size_t)((look - begun) / MS),
+	       (size_t)((returned - begun) / MS));
+	if (wakes != 1 || seen.begun > look || seen.ended < look)
+		return false;
+	if (returned < seen.ended)
+		fail("%s returned before its wake-up", what);
+	return true;
+}
+
+static bool wait_for_write(int fd, unsigned int nr)
+{
+	uint64_t begun, returned;
+	uint8_t buf[LEN];
+	struct slow wake;
+	struct slow_seen seen;
+
+	wt_fill(buf, LEN, 0, nr);
+	slow_start(&wake, "wake_up_process", "iomap_w", SLOW_MS * MS);
+	seed = nr;
+	begun = now();
+	want(wt_raw_pwrite(fd, buf, LEN, 0, RWF_WRITETHROUGH | RWF_DSYNC), LEN);
+	returned = now();
+	seed = 0;
+	seen = slow_seen(&wake);
+	slow_stop(&wake);
+	return judge("a write", begun, begun + LOOK_MS * MS, returned,
+		     seen.count, seen);
+}
+
+/* A direct write holds the lock: of another file descriptor. */
+static void *direct_writer(void *arg)
+{
+	int fd = *(int *)arg;
+	void *buf;
+
 	on_processor(0);
-	sleep_until(now() + SYNC_MS * MS);
-	must(fsync(*(int *)arg));
+	want(posix_memalign(&buf, LEN, LEN), 0);
+	wt_fill(buf, LEN, 0, seed);
+	want(pwrite(fd, buf, LEN, 0), LEN);
+	free(buf);
 	return NULL;
 }
 
-/* Was the writer looking while its wake-up was under way? */
-static bool round_of(int file, int other, const struct slow *slow,
-		     unsigned int nr)
+static bool wait_for_lock(int fd, int direct, unsigned int nr)
 {
-	uint64_t count = slow_seen(slow).count, begun, look;
+	uint64_t begun, returned;
 	uint8_t buf[LEN];
-	bool early;
+	struct slow queue, wake;
+	struct slow_seen queued, seen;
 	pthread_t thread;
-	struct slow_seen seen;
 
-	seed = nr + 1;
-	wt_fill(buf, LEN, 0, seed);
-	must(fchmod(other, nr & 1 ? 0600 : 0644));
-	log_came = false;
-	hold = true;
-	want(pthread_create(&thread, NULL, syncer, &other), 0);
+	wt_fill(buf, LEN, 0, nr + 100);
+	slow_start(&wake, "wake_up_process", "two_state", SLOW_MS * MS);
+	slow_start(&queue, "_raw_spin_unlock_irqrestore", "two_state_wait",
+		   SLOW_MS * MS);
+	kept = false;
+	seed = nr;
+	want(pthread_create(&thread, NULL, direct_writer, &direct), 0);
+	while (!kept)
+		usleep(1000);
 	begun = now();
-	want(wt_raw_pwrite(file, buf, LEN, 0, RWF_WRITETHROUGH | RWF_DSYNC),
-	     LEN);
-	must(fsync(other));
-	early = log_held;
-	hold = false;
+	want(wt_raw_pwrite(fd, buf, LEN, 0, 0), LEN);
+	returned = now();
+	seed = 0;
+	queued = slow_seen(&queue);
+	seen = slow_seen(&wake);
+	slow_stop(&queue);
+	slow_stop(&wake);
 	want(pthread_join(thread, NULL), 0);
-
-	seen = slow_seen(slow);
-	look = begun + LOOK_MS * MS;
-	printf("round %u: %zu wake-ups, %zd to %zd ms\n", nr,
-	       (size_t)(seen.count - count),
-	       (ssize_t)(seen.begun - begun) / (ssize_t)MS,
-	       (ssize_t)(seen.ended - begun) / (ssize_t)MS);
-	if (early)
-		fail("fsync() returned before the log was written");
-	return seen.count == count + 1 && seen.begun < look &&
-	       seen.ended > look + 20 * MS;
+	if (!queued.count)
+		return false;
+	/* A bit later than its queueing ends, as the lock is passed on after that. */
+	return judge("a lock", begun, queued.ended + 100 * MS, returned,
+		     seen.count, seen);
 }
 
 int main(void)
 {
 	static struct crash_log shape = { .disk_bytes = 64 << 20,
 					  .block = 512 };
-	char *work_cpus, *timeout, *warnings;
-	unsigned int looked = 0;
-	int dirfd, file, other;
+	const char *dir = wt_env("TEST_DIR");
+	unsigned int writes = 0, locks = 0;
+	int dirfd, fd, direct;
 	uint8_t buf[LEN];
-	struct slow slow;
 	pthread_t thread;
 
-	dir = wt_env("TEST_DIR");
-	work_cpus = set_file(WORK_CPUS, "1");
-	warnings = set_file("/proc/sys/kernel/hung_task_warnings", "0");
+	must(atexit(set_back));
+	set_file(WORK_CPUS, "1");
 	image_init(&image, shape.disk_bytes, NULL);
 	nbd_start(&nbd, "/dev/" DEVICE, &shape);
 	want(pthread_create(&thread, NULL, disk, NULL), 0);
@@ -227,32 +263,30 @@ int main(void)
 		fail("mkfs.xfs");
 	must(mount("/dev/" DEVICE, dir, "xfs", 0, NULL));
 	/* What ends a request runs where the request was answered. */
-	free(set_file("/sys/block/" DEVICE "/queue/rq_affinity", "0"));
+	set_file(AFFINITY, "0");
 	dirfd = must(open(dir, O_RDONLY | O_DIRECTORY));
-	other = must(openat(dirfd, "other", O_RDWR | O_CREAT, 0644));
-	file = must(openat(dirfd, "file", O_RDWR | O_CREAT, 0644));
-	wt_fill(buf, LEN, 0, 1);
-	want(wt_raw_pwrite(file, buf, LEN, 0, 0), LEN);
+	fd = must(openat(dirfd, "file", O_RDWR | O_CREAT, 0644));
+	wt_fill(buf, LEN, 0, ROUNDS + 1);
+	want(wt_raw_pwrite(fd, buf, LEN, 0, 0), LEN);
 	must(syncfs(dirfd));
+	direct = must(openat(dirfd, "file", O_WRONLY | O_DIRECT));
 
-	timeout = set_file("/proc/sys/kernel/hung_task_timeout_secs", "1");
-	slow_start(&slow, "wake_up_process", "iomap_writethrough_end_ioend",
-		   WAKE_MS * MS);
 	on_processor(1);
-	for (unsigned int nr = 1; nr <= 20 && looked < 3; nr++)
-		looked += round_of(file, other, &slow, nr);
-	slow_stop(&slow, "wake_up_process");
-	free(set_file("/proc/sys/kernel/hung_task_timeout_secs", timeout));
-	if (looked < 3)
-		fail("the writer never looked while its wake-up was under way");
+	set_file(WARNINGS, "0");
+	set_file(HUNG, "1");
+	for (unsigned int nr = 1; nr <= ROUNDS && !writes; nr++)
+		writes += wait_for_write(fd, nr);
+	for (unsigned int nr = 1; nr <= ROUNDS && !locks; nr++)
+		locks += wait_for_lock(fd, direct, nr);
 
-	must(close(file));
-	must(close(other));
+	must(close(direct));
+	must(close(fd));
 	must(close(dirfd));
 	must(umount(dir));
+	set_back();
 	nbd_stop(&nbd);
 	want(pthread_join(thread, NULL), 0);
-	free(set_file("/proc/sys/kernel/hung_task_warnings", warnings));
-	free(set_file(WORK_CPUS, work_cpus));
+	if (!writes || !locks)
+		fail("nobody looked while its wake-up was under way");
 	return 0;
 }
