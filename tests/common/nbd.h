@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/nbd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -31,7 +32,11 @@ struct nbd_job {
 static inline void *nbd_device_thread(void *arg)
 {
 	struct nbd *nbd = arg;
+	sigset_t all;
 
+	/* A signal would end it; one that nobody waits for, too: SIGCHLD of system(). */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	/* Until the socket is shut down. */
 	ioctl(nbd->dev, NBD_DO_IT);
 	return NULL;

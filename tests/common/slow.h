@@ -18,13 +18,16 @@
 /* Of struct pt_regs of x86_64: the stack pointer, there the return address */
 #define SLOW_SP 152
 
-/* How many calls there were, and when the first was slow, by CLOCK_MONOTONIC in ns. */
+/*
+ * How many calls there were, when the first was slow, by CLOCK_MONOTONIC in ns, and where
+ * the last returns to.
+ */
 struct slow_seen {
-	uint64_t count, begun, ended;
+	uint64_t count, begun, ended, caller;
 };
 
 struct slow {
-	const char *function;
+	const char *name;
 	int map, prog, event;
 };
 
@@ -67,12 +70,10 @@ static inline void slow_find(const char *part, uint64_t *from, uint64_t *to)
 	fclose(f);
 }
 
-/*
- * The first call of @function by a function that has @caller in its name takes @ns
- * longer.  In the context of the call, interrupts off.
- */
-static inline void slow_start(struct slow *slow, const char *function,
-			      const char *caller, uint64_t ns)
+/* For slow_start() and slow_start_at(): a probe @name @where, for callers in [from, to) */
+static inline void slow_probe(struct slow *slow, const char *name,
+			      const char *where, uint64_t from, uint64_t to,
+			      uint64_t ns)
 {
 #define INSN(c, d, s, o, i)                                              \
 	{                                                                \
@@ -93,12 +94,10 @@ static inline void slow_start(struct slow *slow, const char *function,
 		.sample_period = 1,
 	};
 	union bpf_attr attr;
-	uint64_t from, to;
 	FILE *f;
 	int fd;
 
-	slow->function = function;
-	slow_find(caller, &from, &to);
+	slow->name = name;
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_ARRAY;
 	attr.key_size = sizeof(uint32_t);
@@ -115,17 +114,18 @@ static inline void slow_start(struct slow *slow, const char *function,
 		CALL(BPF_FUNC_probe_read_kernel),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 7, 10, -8, 0),
 		LD64(1, 0, from),
-		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 27, 0),
+		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 28, 0),
 		LD64(1, 0, to),
-		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 24, 0),
+		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 25, 0),
 		/* r6: what was seen */
 		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -16, 0),
 		LD64(1, BPF_PSEUDO_MAP_FD, slow->map),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -16),
 		CALL(BPF_FUNC_map_lookup_elem),
-		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 17, 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 18, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 0, 0, 0),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 7, 24, 0),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 1, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
@@ -161,10 +161,9 @@ static inline void slow_start(struct slow *slow, const char *function,
 	if (access(SLOW_TRACEFS "/kprobe_events", F_OK))
 		must(mount("tracefs", SLOW_TRACEFS, "tracefs", 0, NULL));
 	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
-	must(dprintf(fd, "p:slow/%s %s\n", function, function));
+	must(dprintf(fd, "p:slow/%s %s\n", name, where));
 	must(close(fd));
-	snprintf(path, sizeof(path), SLOW_TRACEFS "/events/slow/%s/id",
-		 function);
+	snprintf(path, sizeof(path), SLOW_TRACEFS "/events/slow/%s/id", name);
 	f = fopen(path, "r");
 	if (!f || !fgets(type, sizeof(type), f))
 		fail("%s: %s", path, strerrorname_np(errno));
@@ -177,6 +176,28 @@ static inline void slow_start(struct slow *slow, const char *function,
 #undef CALL
 #undef LD64
 #undef INSN
+}
+
+/*
+ * The first call of @function by a function that has @caller in its name takes @ns
+ * longer.  In the context of the call, interrupts off.
+ */
+static inline void slow_start(struct slow *slow, const char *function,
+			      const char *caller, uint64_t ns)
+{
+	uint64_t from, to;
+
+	slow_find(caller, &from, &to);
+	slow_probe(slow, function, function, from, to, ns);
+}
+
+/* The same for the first time that the instruction at @where is run. */
+static inline void slow_start_at(struct slow *slow, uint64_t where, uint64_t ns)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "0x%zx", (size_t)where);
+	slow_probe(slow, "instruction", address, 0, UINT64_MAX, ns);
 }
 
 /* What was seen; waits until the slow call has ended, if it has begun. */
@@ -206,7 +227,7 @@ static inline void slow_stop(struct slow *slow)
 	must(close(slow->prog));
 	must(close(slow->map));
 	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
-	must(dprintf(fd, "-:slow/%s\n", slow->function));
+	must(dprintf(fd, "-:slow/%s\n", slow->name));
 	must(close(fd));
 }
 

@@ -14,20 +14,20 @@
  *		has ended
  *	 800 ms					the wake-up ends
  *
- * and for the lock, of which the interrupt that is pending when it has queued makes it
- * look later than who lets it in:
+ * and for the lock:
  *
- *	   0 ms	queues, which is slow
- *	 300 ms					a direct write ends
- *	 500 ms	has queued, looks		who holds the lock lets it in, the
- *						wake-up begins
- *	1000 ms					the wake-up ends
+ *	   0 ms	queues, and is slow then
+ *	 300 ms					a direct write ends and lets it in,
+ *						the wake-up begins
+ *	 500 ms	looks
+ *	 800 ms					the wake-up ends
  *
  * Fails if the waiter's call returns before the wake-up has ended, or if it never was
  * that way.
  *
  * need: lab qemu
  * need: smp 2
+ * need: disk nullblk,cache,size=512M
  * timeout: 240
  */
 #include "../common/nbd.h"
@@ -45,6 +45,7 @@
 /* Half of what kernel.hung_task_timeout_secs is set to */
 #define LOOK_MS 500
 #define ROUNDS 20
+#define DIRECT_SEED 99
 
 #define DEVICE "nbd0"
 #define WORK_CPUS "/sys/devices/virtual/workqueue/cpumask"
@@ -211,37 +212,56 @@ static void *direct_writer(void *arg)
 	return NULL;
 }
 
-static bool wait_for_lock(int fd, int direct, unsigned int nr)
+/* A plain write of content @nr waits for the direct one. */
+static void contend(int fd, int direct, unsigned int nr, uint64_t *begun,
+		    uint64_t *returned)
 {
-	uint64_t begun, returned;
 	uint8_t buf[LEN];
-	struct slow queue, wake;
-	struct slow_seen queued, seen;
 	pthread_t thread;
 
-	wt_fill(buf, LEN, 0, nr + 100);
-	slow_start(&wake, "wake_up_process", "two_state", SLOW_MS * MS);
-	slow_start(&queue, "_raw_spin_unlock_irqrestore", "two_state_wait",
-		   SLOW_MS * MS);
+	wt_fill(buf, LEN, 0, nr);
 	kept = false;
-	seed = nr;
+	seed = DIRECT_SEED;
 	want(pthread_create(&thread, NULL, direct_writer, &direct), 0);
 	while (!kept)
 		usleep(1000);
-	begun = now();
+	*begun = now();
 	want(wt_raw_pwrite(fd, buf, LEN, 0, 0), LEN);
-	returned = now();
+	*returned = now();
 	seed = 0;
-	queued = slow_seen(&queue);
-	seen = slow_seen(&wake);
-	slow_stop(&queue);
-	slow_stop(&wake);
 	want(pthread_join(thread, NULL), 0);
-	if (!queued.count)
-		return false;
-	/* A bit later than its queueing ends, as the lock is passed on after that. */
-	return judge("a lock", begun, queued.ended + 100 * MS, returned,
-		     seen.count, seen);
+}
+
+/* Where a waiter goes on when it has queued. */
+static uint64_t find_queued(int fd, int direct)
+{
+	uint64_t begun, returned;
+	struct slow queue;
+	struct slow_seen seen;
+
+	slow_start(&queue, "_raw_spin_unlock_irqrestore", "two_state_wait", 0);
+	contend(fd, direct, 1, &begun, &returned);
+	seen = slow_seen(&queue);
+	slow_stop(&queue);
+	return seen.caller;
+}
+
+static bool wait_for_lock(int fd, int direct, uint64_t queued, unsigned int nr)
+{
+	uint64_t begun, returned;
+	struct slow wake, look;
+	struct slow_seen seen;
+	bool judged;
+
+	slow_start(&wake, "wake_up_process", "two_state", SLOW_MS * MS);
+	slow_start_at(&look, queued, SLOW_MS * MS);
+	contend(fd, direct, nr, &begun, &returned);
+	seen = slow_seen(&wake);
+	judged = judge("a lock", begun, slow_seen(&look).ended, returned,
+		       seen.count, seen);
+	slow_stop(&look);
+	slow_stop(&wake);
+	return judged;
 }
 
 int main(void)
@@ -253,13 +273,15 @@ int main(void)
 	int dirfd, fd, direct;
 	uint8_t buf[LEN];
 	pthread_t thread;
+	uint64_t queued;
 
 	must(atexit(set_back));
 	set_file(WORK_CPUS, "1");
 	image_init(&image, shape.disk_bytes, NULL);
 	nbd_start(&nbd, "/dev/" DEVICE, &shape);
 	want(pthread_create(&thread, NULL, disk, NULL), 0);
-	if (system("mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m /dev/" DEVICE))
+	if (system("mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m /dev/" DEVICE
+		   " 2>/dev/null"))
 		fail("mkfs.xfs");
 	must(mount("/dev/" DEVICE, dir, "xfs", 0, NULL));
 	/* What ends a request runs where the request was answered. */
@@ -276,8 +298,9 @@ int main(void)
 	set_file(HUNG, "1");
 	for (unsigned int nr = 1; nr <= ROUNDS && !writes; nr++)
 		writes += wait_for_write(fd, nr);
-	for (unsigned int nr = 1; nr <= ROUNDS && !locks; nr++)
-		locks += wait_for_lock(fd, direct, nr);
+	queued = find_queued(fd, direct);
+	for (unsigned int nr = 1; queued && nr <= ROUNDS && !locks; nr++)
+		locks += wait_for_lock(fd, direct, queued, nr);
 
 	must(close(direct));
 	must(close(fd));
