@@ -19,8 +19,8 @@
 #define SLOW_SP 152
 
 /*
- * How many calls there were, when the first was slow, by CLOCK_MONOTONIC in ns, and where
- * the last returns to.
+ * How many calls there were; of the first when it was slow, by CLOCK_MONOTONIC in ns, and
+ * where it returns to.
  */
 struct slow_seen {
 	uint64_t count, begun, ended, caller;
@@ -125,12 +125,12 @@ static inline void slow_probe(struct slow *slow, const char *name,
 		CALL(BPF_FUNC_map_lookup_elem),
 		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 18, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 0, 0, 0),
-		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 7, 24, 0),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 1, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 1, 0, 0),
-		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 11, 0),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 12, 0),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 7, 24, 0),
 		/* r8: until when */
 		CALL(BPF_FUNC_ktime_get_ns),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 8, 0),

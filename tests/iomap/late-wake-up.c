@@ -281,7 +281,7 @@ int main(void)
 	nbd_start(&nbd, "/dev/" DEVICE, &shape);
 	want(pthread_create(&thread, NULL, disk, NULL), 0);
 	if (system("mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m /dev/" DEVICE
-		   " 2>/dev/null"))
+		   " >/dev/null"))
 		fail("mkfs.xfs");
 	must(mount("/dev/" DEVICE, dir, "xfs", 0, NULL));
 	/* What ends a request runs where the request was answered. */
