@@ -123,7 +123,14 @@ static int read_header(const char *path, int *fd, ElfW(Ehdr) * eh)
 	if (*fd < 0)
 		return -errno;
 	len = pread(*fd, eh, sizeof(*eh), 0);
-	return len < 0 ? -errno : 0;
+	if (len < 0) {
+		int error = errno;
+
+		/* a directory */
+		close(*fd);
+		return -error;
+	}
+	return 0;
 }
 
 static bool has_interpreter(int fd, const ElfW(Ehdr) * eh)

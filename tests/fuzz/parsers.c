@@ -152,13 +152,18 @@ static void command_line(const uint8_t *data, size_t size)
 static void program(const uint8_t *data, size_t size)
 {
 	char path[64];
-	int fd = must(memfd_create("program", MFD_CLOEXEC));
+	int fd = must(memfd_create("program", MFD_CLOEXEC)), next;
 
 	want(write(fd, data, size), size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	say(false);
+	next = must(dup(fd));
+	close(next);
 	check_program(path, "/proc/self/exe", 0);
 	say(true);
+	/* Nothing is left open. */
+	want(dup(fd), next);
+	close(next);
 	close(fd);
 }
 
