@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A function of the kernel made slow, to widen a window between two processors: a kprobe
- * at its beginning with a BPF program that spins.  Only for a processor with kprobes, so
- * not for User-Mode Linux.
+ * A function of the kernel made slow, to widen a window between two processors: a
+ * breakpoint of the processor at its beginning with a BPF program that spins.  Not for
+ * User-Mode Linux, which has no such breakpoints.
+ *
+ * Not a kprobe, which changes the code: QEMU's emulation may go on with what it translated
+ * from the code before, when another processor translates it just while it is changed, and
+ * then stops at a kprobe that is gone ("Oops: int3").
+ *
+ * The kernel needs PERF_EVENTS, BPF_SYSCALL, and for BPF at breakpoints KPROBE_EVENTS.
  */
 #ifndef SLOW_H
 #define SLOW_H
@@ -10,11 +16,10 @@
 #include "wttest.h"
 
 #include <linux/bpf.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
-#define SLOW_TRACEFS "/sys/kernel/tracing"
+#define SLOW_CPUS 8
 /* Of struct pt_regs of x86_64: the stack pointer, there the return address */
 #define SLOW_SP 152
 
@@ -27,13 +32,47 @@ struct slow_seen {
 };
 
 struct slow {
-	const char *name;
-	int map, prog, event;
+	int map, prog, events[SLOW_CPUS];
 };
 
 static inline int slow_bpf(int cmd, union bpf_attr *attr)
 {
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+static inline FILE *slow_symbols(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	if (!f)
+		fail("/proc/kallsyms: %s", strerrorname_np(errno));
+	return f;
+}
+
+/* The next function in @f; false at the end. */
+static inline bool slow_next(FILE *f, uint64_t *addr, char name[256])
+{
+	char line[512], type;
+
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx %c %255s", addr, &type, name) == 3 &&
+		    (type == 't' || type == 'T'))
+			return true;
+	return false;
+}
+
+static inline uint64_t slow_function(const char *function)
+{
+	FILE *f = slow_symbols();
+	char name[256];
+	uint64_t addr;
+
+	while (slow_next(f, &addr, name))
+		if (!strcmp(name, function)) {
+			fclose(f);
+			return addr;
+		}
+	fail("%s: no such function in the kernel", function);
 }
 
 /*
@@ -42,17 +81,13 @@ static inline int slow_bpf(int cmd, union bpf_attr *attr)
  */
 static inline void slow_find(const char *part, uint64_t *from, uint64_t *to)
 {
-	FILE *f = fopen("/proc/kallsyms", "r");
-	char line[512], symbol[256], type;
+	FILE *f = slow_symbols();
 	uint64_t addr, last = 0;
+	char name[256];
 
-	if (!f)
-		fail("/proc/kallsyms: %s", strerrorname_np(errno));
 	*from = UINT64_MAX;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx %c %255s", &addr, &type, symbol) != 3 ||
-		    (type != 't' && type != 'T') || !strstr(symbol, part) ||
-		    strchr(symbol, '.'))
+	while (slow_next(f, &addr, name)) {
+		if (!strstr(name, part) || strchr(name, '.'))
 			continue;
 		if (addr < *from)
 			*from = addr;
@@ -63,17 +98,15 @@ static inline void slow_find(const char *part, uint64_t *from, uint64_t *to)
 		fail("%s: no such function in the kernel", part);
 	*to = UINT64_MAX;
 	rewind(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx", &addr) == 1 && addr > last &&
-		    addr < *to)
+	while (slow_next(f, &addr, name))
+		if (addr > last && addr < *to)
 			*to = addr;
 	fclose(f);
 }
 
-/* For slow_start() and slow_start_at(): a probe @name @where, for callers in [from, to) */
-static inline void slow_probe(struct slow *slow, const char *name,
-			      const char *where, uint64_t from, uint64_t to,
-			      uint64_t ns)
+/* For slow_start() and slow_start_at(): at @where, for callers in [from, to) */
+static inline void slow_probe(struct slow *slow, uint64_t where, uint64_t from,
+			      uint64_t to, uint64_t ns)
 {
 #define INSN(c, d, s, o, i)                                              \
 	{                                                                \
@@ -87,17 +120,21 @@ static inline void slow_probe(struct slow *slow, const char *name,
 /* may_goto of Linux 6.10: the verifier believes that it comes to an end */
 #define MAY_GOTO(o) INSN(BPF_JMP | 0xe0, 0, 0, o, 0)
 	static char log[1 << 20];
-	char path[256], type[32] = "";
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct perf_event_attr event = {
-		.type = PERF_TYPE_TRACEPOINT,
+		.type = PERF_TYPE_BREAKPOINT,
 		.size = sizeof(event),
 		.sample_period = 1,
+		.pinned = 1,
+		.disabled = 1,
+		.bp_type = HW_BREAKPOINT_X,
+		.bp_addr = where,
+		.bp_len = sizeof(long),
 	};
 	union bpf_attr attr;
-	FILE *f;
-	int fd;
 
-	slow->name = name;
+	if (cpus > SLOW_CPUS)
+		fail("more than %d processors", SLOW_CPUS);
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_ARRAY;
 	attr.key_size = sizeof(uint32_t);
@@ -147,7 +184,7 @@ static inline void slow_probe(struct slow *slow, const char *name,
 	};
 
 	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_KPROBE;
+	attr.prog_type = BPF_PROG_TYPE_PERF_EVENT;
 	attr.insn_cnt = sizeof(insns) / sizeof(*insns);
 	attr.insns = (uintptr_t)insns;
 	attr.license = (uintptr_t) "GPL";
@@ -158,20 +195,16 @@ static inline void slow_probe(struct slow *slow, const char *name,
 	if (slow->prog < 0)
 		fail("BPF_PROG_LOAD: %s: %s", strerrorname_np(errno), log);
 
-	if (access(SLOW_TRACEFS "/kprobe_events", F_OK))
-		must(mount("tracefs", SLOW_TRACEFS, "tracefs", 0, NULL));
-	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
-	must(dprintf(fd, "p:slow/%s %s\n", name, where));
-	must(close(fd));
-	snprintf(path, sizeof(path), SLOW_TRACEFS "/events/slow/%s/id", name);
-	f = fopen(path, "r");
-	if (!f || !fgets(type, sizeof(type), f))
-		fail("%s: %s", path, strerrorname_np(errno));
-	fclose(f);
-	event.config = strtoull(type, NULL, 10);
-	slow->event = must(syscall(SYS_perf_event_open, &event, -1, 0, -1, 0));
-	must(ioctl(slow->event, PERF_EVENT_IOC_SET_BPF, slow->prog));
-	must(ioctl(slow->event, PERF_EVENT_IOC_ENABLE, 0));
+	for (int i = 0; i < SLOW_CPUS; i++) {
+		slow->events[i] = -1;
+		if (i >= cpus)
+			continue;
+		slow->events[i] = must(
+			syscall(SYS_perf_event_open, &event, -1, i, -1, 0));
+		must(ioctl(slow->events[i], PERF_EVENT_IOC_SET_BPF,
+			   slow->prog));
+		must(ioctl(slow->events[i], PERF_EVENT_IOC_ENABLE, 0));
+	}
 #undef MAY_GOTO
 #undef CALL
 #undef LD64
@@ -188,16 +221,13 @@ static inline void slow_start(struct slow *slow, const char *function,
 	uint64_t from, to;
 
 	slow_find(caller, &from, &to);
-	slow_probe(slow, function, function, from, to, ns);
+	slow_probe(slow, slow_function(function), from, to, ns);
 }
 
 /* The same for the first time that the instruction at @where is run. */
 static inline void slow_start_at(struct slow *slow, uint64_t where, uint64_t ns)
 {
-	char address[32];
-
-	snprintf(address, sizeof(address), "0x%zx", (size_t)where);
-	slow_probe(slow, "instruction", address, 0, UINT64_MAX, ns);
+	slow_probe(slow, where, 0, UINT64_MAX, ns);
 }
 
 /* What was seen; waits until the slow call has ended, if it has begun. */
@@ -221,14 +251,10 @@ static inline struct slow_seen slow_seen(const struct slow *slow)
 
 static inline void slow_stop(struct slow *slow)
 {
-	int fd;
-
-	must(close(slow->event));
+	for (int i = 0; i < SLOW_CPUS && slow->events[i] >= 0; i++)
+		must(close(slow->events[i]));
 	must(close(slow->prog));
 	must(close(slow->map));
-	fd = must(open(SLOW_TRACEFS "/kprobe_events", O_WRONLY | O_APPEND));
-	must(dprintf(fd, "-:slow/%s\n", slow->name));
-	must(close(fd));
 }
 
 #endif

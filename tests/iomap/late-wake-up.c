@@ -36,6 +36,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <time.h>
 
 #define MS 1000000ULL
@@ -278,8 +279,7 @@ static bool wait_for_lock(int fd, int direct, uint64_t queued, unsigned int nr)
 
 int main(void)
 {
-	static struct crash_log shape = { .disk_bytes = 64 << 20,
-					  .block = 512 };
+	static struct crash_log shape;
 	const char *dir = wt_env("TEST_DIR");
 	unsigned int writes = 0, locks = 0;
 	int dirfd, fd, direct;
@@ -287,6 +287,8 @@ int main(void)
 	pthread_t thread, awake;
 	uint64_t queued;
 
+	shape.disk_bytes = 64 << 20;
+	shape.block = 512;
 	must(atexit(set_back));
 	set_file(WORK_CPUS, "1");
 	image_init(&image, shape.disk_bytes, NULL);
