@@ -18,17 +18,18 @@
 #include <linux/bpf.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
+#include <stdbool.h>
 
 #define SLOW_CPUS 8
 /* Of struct pt_regs of x86_64: the stack pointer, there the return address */
 #define SLOW_SP 152
 
 /*
- * How many calls there were; of the first when it was slow, by CLOCK_MONOTONIC in ns, and
- * where it returns to.
+ * How many calls there were, and when the last of them; of the first when it was slow, and
+ * where it returns to.  By CLOCK_MONOTONIC, in ns.
  */
 struct slow_seen {
-	uint64_t count, begun, ended, caller;
+	uint64_t count, begun, ended, caller, last;
 };
 
 struct slow {
@@ -151,26 +152,27 @@ static inline void slow_probe(struct slow *slow, uint64_t where, uint64_t from,
 		CALL(BPF_FUNC_probe_read_kernel),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 7, 10, -8, 0),
 		LD64(1, 0, from),
-		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 28, 0),
+		INSN(BPF_JMP | BPF_JLT | BPF_X, 7, 1, 29, 0),
 		LD64(1, 0, to),
-		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 25, 0),
+		INSN(BPF_JMP | BPF_JGE | BPF_X, 7, 1, 26, 0),
 		/* r6: what was seen */
 		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -16, 0),
 		LD64(1, BPF_PSEUDO_MAP_FD, slow->map),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -16),
 		CALL(BPF_FUNC_map_lookup_elem),
-		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 18, 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 19, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 0, 0, 0),
+		CALL(BPF_FUNC_ktime_get_ns),
+		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 32, 0),
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 1, 6, 0, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 1, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 1, 0, 0),
-		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 12, 0),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 11, 0),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 7, 24, 0),
-		/* r8: until when */
-		CALL(BPF_FUNC_ktime_get_ns),
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 6, 0, 8, 0),
+		/* r8: until when */
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 8, 0, 0, 0),
 		LD64(1, 0, ns),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_X, 8, 1, 0, 0),
@@ -212,15 +214,16 @@ static inline void slow_probe(struct slow *slow, uint64_t where, uint64_t from,
 }
 
 /*
- * The first call of @function by a function that has @caller in its name takes @ns
- * longer.  In the context of the call, interrupts off.
+ * The first call of @function by a function that has @caller in its name, or by any if
+ * that is NULL, takes @ns longer.  In the context of the call, interrupts off.
  */
 static inline void slow_start(struct slow *slow, const char *function,
 			      const char *caller, uint64_t ns)
 {
-	uint64_t from, to;
+	uint64_t from = 0, to = UINT64_MAX;
 
-	slow_find(caller, &from, &to);
+	if (caller)
+		slow_find(caller, &from, &to);
 	slow_probe(slow, slow_function(function), from, to, ns);
 }
 
@@ -230,8 +233,8 @@ static inline void slow_start_at(struct slow *slow, uint64_t where, uint64_t ns)
 	slow_probe(slow, where, 0, UINT64_MAX, ns);
 }
 
-/* What was seen; waits until the slow call has ended, if it has begun. */
-static inline struct slow_seen slow_seen(const struct slow *slow)
+/* What was seen so far; the slow call may be under way. */
+static inline struct slow_seen slow_look(const struct slow *slow)
 {
 	struct slow_seen seen;
 	uint32_t zero = 0;
@@ -241,8 +244,16 @@ static inline struct slow_seen slow_seen(const struct slow *slow)
 	attr.map_fd = slow->map;
 	attr.key = (uintptr_t)&zero;
 	attr.value = (uintptr_t)&seen;
+	must(slow_bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+	return seen;
+}
+
+/* The same; waits until the slow call has ended, if it has begun. */
+static inline struct slow_seen slow_seen(const struct slow *slow)
+{
 	for (;;) {
-		must(slow_bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+		struct slow_seen seen = slow_look(slow);
+
 		if (!seen.count || seen.ended)
 			return seen;
 		usleep(1000);

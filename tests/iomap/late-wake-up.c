@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for its write, or for the two-state lock, goes on only when it has been
- * woken, also if it has seen before that it need not wait any more.  A wake-up that came
- * later could end its next wait, such as that for the log in fsync().
+ * Who waits for its write, for fewer of its bytes to be in flight, or for the two-state
+ * lock, goes on only when it has been woken, also if it has seen before that it need not
+ * wait any more.  A wake-up that came later could end its next wait, such as that for the
+ * log in fsync().
  *
  * Wake-ups by the code under test are slow, and the waiter looks by itself while one is
  * under way:
@@ -14,7 +15,7 @@
  *		has ended
  *	 800 ms					the wake-up ends
  *
- * and for the lock:
+ * so also for the bytes in flight, and for the lock:
  *
  *	   0 ms	queues, and is slow then
  *	 300 ms					a direct write ends and lets it in,
@@ -22,24 +23,16 @@
  *	 500 ms	looks
  *	 800 ms					the wake-up ends
  *
- * Fails if the waiter's call returns before the wake-up has ended, or if it never was
- * that way.
+ * Fails if the waiter goes on before the wake-up has ended, or if it never was that way.
  *
  * need: lab qemu
  * need: smp 2
  * need: disk nullblk,cache,size=512M
  * timeout: 240
  */
-#include "../common/nbd.h"
 #include "../common/slow.h"
+#include "../common/window.h"
 
-#include <poll.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <sys/mount.h>
-#include <time.h>
-
-#define MS 1000000ULL
 #define LEN 4096
 #define HELD_MS 300
 #define SLOW_MS 500
@@ -47,168 +40,101 @@
 #define LOOK_MS 500
 #define ROUNDS 20
 #define DIRECT_SEED 99
+/* More than one write may have in flight, and the last part of that */
+#define LARGE ((8 << 20) + REST)
+#define REST 65536
 
-#define DEVICE "nbd0"
-#define WORK_CPUS "/sys/devices/virtual/workqueue/cpumask"
-#define AFFINITY "/sys/block/" DEVICE "/queue/rq_affinity"
 #define HUNG "/proc/sys/kernel/hung_task_timeout_secs"
 #define WARNINGS "/proc/sys/kernel/hung_task_warnings"
 
-struct changed {
-	const char *path;
-	char old[64];
-};
-
-static struct changed changed[8];
-static unsigned int nr_changed;
-static struct nbd nbd;
-static struct image image;
-static uint8_t data[32 << 20];
-/* The disk keeps back what is written with this content, if not 0. */
 static atomic_uint seed;
-static atomic_bool kept, done;
 
-static uint64_t now(void)
+static bool is_seeds(const struct nbd_job *job, const uint8_t *data)
 {
-	struct timespec t;
-
-	must(clock_gettime(CLOCK_MONOTONIC, &t));
-	return t.tv_sec * 1000 * MS + t.tv_nsec;
+	return job->len == LEN && wt_differs(data, LEN, 0, seed) < 0;
 }
 
-static void on_processor(int cpu)
+static bool is_large(const struct nbd_job *job, const uint8_t *data)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	must(sched_setaffinity(0, sizeof(set), &set));
+	(void)data;
+	return job->len > REST;
 }
 
-static void set_file(const char *path, const char *value)
+/* Answers what is kept, @arg bytes or more, after a while. */
+static void *answer_later(void *arg)
 {
-	struct changed *c = &changed[nr_changed++];
-	int fd = must(open(path, O_RDWR));
-
-	c->path = path;
-	must(read(fd, c->old, sizeof(c->old) - 1));
-	c->old[strcspn(c->old, "\n")] = 0;
-	want(pwrite(fd, value, strlen(value), 0), strlen(value));
-	must(close(fd));
+	window_on_processor(0);
+	window_await(*(size_t *)arg);
+	usleep(HELD_MS * 1000);
+	window_answer_all();
+	return NULL;
 }
-
-/* Other tests are to find all as it was, also if this one fails. */
-static void set_back(void)
-{
-	while (nr_changed) {
-		struct changed *c = &changed[--nr_changed];
-		int fd = open(c->path, O_WRONLY);
-
-		if (fd < 0 || write(fd, c->old, strlen(c->old)) < 0)
-			fprintf(stderr, "%s: %s\n", c->path,
-				strerrorname_np(errno));
-		close(fd);
-	}
-}
-
-/* --- The disk ------------------------------------------------------------------- */
-
-/* False at the end. */
-static bool serve_one(struct nbd_job *held, uint64_t *due)
-{
-	struct nbd_job job;
-
-	if (!nbd_next(&nbd, &job))
-		return false;
-	if (job.len > sizeof(data))
-		fail("a request of %zu bytes", (size_t)job.len);
-	if (job.type == NBD_CMD_READ) {
-		image_read(&image, data, job.pos, job.len);
-		nbd_answer(&nbd, &job, data);
-		return true;
-	}
-	if (job.type != NBD_CMD_WRITE)
-		fail("a request of type %u", job.type);
-	if (!nbd_recv(&nbd, data, job.len))
-		return false;
-	image_write(&image, data, job.pos, job.len);
-	if (!*due && seed && job.len == LEN &&
-	    wt_differs(data, LEN, 0, seed) < 0) {
-		*held = job;
-		*due = now() + HELD_MS * MS;
-		kept = true;
-	} else {
-		nbd_answer(&nbd, &job, NULL);
-	}
-	return true;
-}
-
-static void *disk(void *unused)
-{
-	struct pollfd fd = { .fd = nbd.sock, .events = POLLIN };
-	struct nbd_job held = { 0 };
-	uint64_t due = 0;
-
-	on_processor(0);
-	do {
-		do {
-			if (!due || now() < due)
-				continue;
-			due = 0;
-			nbd_answer(&nbd, &held, NULL);
-		} while (!poll(&fd, 1, 1));
-	} while (serve_one(&held, &due));
-	return unused;
-}
-
-/* An idle processor leaves its timers to the other one, which is busy with a wake-up. */
-static void *keep_awake(void *unused)
-{
-	struct sched_param none = { 0 };
-
-	on_processor(1);
-	must(sched_setscheduler(0, SCHED_IDLE, &none));
-	while (!done)
-		;
-	return unused;
-}
-
-/* --- The waits ------------------------------------------------------------------ */
 
 /* True if the waiter had something to see while its wake-up was under way. */
 static bool judge(const char *what, uint64_t begun, uint64_t look,
-		  uint64_t returned, uint64_t wakes, struct slow_seen seen)
+		  uint64_t went_on, struct slow_seen seen)
 {
-	printf("%s: %zu wake-ups, from %zu to %zu ms; looks at %zu; returns at %zu\n",
-	       what, (size_t)wakes, (size_t)((seen.begun - begun) / MS),
-	       (size_t)((seen.ended - begun) / MS),
-	       (size_t)((look - begun) / MS),
-	       (size_t)((returned - begun) / MS));
-	if (wakes != 1 || seen.begun > look || seen.ended < look)
+	printf("%s: %zu wake-ups, from %zd to %zd ms; looks at %zd; goes on at %zd\n",
+	       what, (size_t)seen.count, (ssize_t)(seen.begun - begun) / MS,
+	       (ssize_t)(seen.ended - begun) / MS, (ssize_t)(look - begun) / MS,
+	       (ssize_t)(went_on - begun) / MS);
+	if (!seen.count || seen.begun > look || seen.ended < look)
 		return false;
-	if (returned < seen.ended)
-		fail("%s returned before its wake-up", what);
+	if (went_on < seen.ended)
+		fail("%s went on before its wake-up", what);
 	return true;
 }
 
 static bool wait_for_write(int fd, unsigned int nr)
 {
 	uint64_t begun, returned;
+	size_t bytes = LEN;
 	uint8_t buf[LEN];
+	pthread_t thread;
 	struct slow wake;
 	struct slow_seen seen;
 
 	wt_fill(buf, LEN, 0, nr);
 	slow_start(&wake, "wake_up_process", "iomap_w", SLOW_MS * MS);
 	seed = nr;
-	begun = now();
+	window.keeps = is_seeds;
+	want(pthread_create(&thread, NULL, answer_later, &bytes), 0);
+	begun = window_now();
 	want(wt_raw_pwrite(fd, buf, LEN, 0, RWF_WRITETHROUGH), LEN);
-	returned = now();
-	seed = 0;
+	returned = window_now();
+	want(pthread_join(thread, NULL), 0);
 	seen = slow_seen(&wake);
 	slow_stop(&wake);
-	return judge("a write", begun, begun + LOOK_MS * MS, returned,
-		     seen.count, seen);
+	return judge("a write", begun, begun + LOOK_MS * MS, returned, seen) &&
+	       seen.count == 1;
+}
+
+/*
+ * All that may be in flight is one I/O, as its blocks follow each other on the disk.  When
+ * it ends, the rest is sent, and not kept.
+ */
+static bool wait_for_bytes(int fd, const uint8_t *buf)
+{
+	size_t bytes = LARGE - REST;
+	struct slow_seen woken, sent;
+	struct slow wake, send;
+	pthread_t thread;
+
+	slow_start(&wake, "wake_up_process", "iomap_writethrough_end_ioend",
+		   SLOW_MS * MS);
+	slow_start(&send, "iomap_writethrough_submit_ioend", NULL, 0);
+	window.keeps = is_large;
+	want(pthread_create(&thread, NULL, answer_later, &bytes), 0);
+	want(wt_raw_pwrite(fd, buf, LARGE, 0, RWF_WRITETHROUGH), LARGE);
+	want(pthread_join(thread, NULL), 0);
+	woken = slow_seen(&wake);
+	sent = slow_seen(&send);
+	slow_stop(&send);
+	slow_stop(&wake);
+	/* Both ends of a wait: for bytes, and for all */
+	return judge("a large write", window.kept_at,
+		     window.kept_at + LOOK_MS * MS, sent.last, woken) &&
+	       woken.count == 2 && sent.count == 2;
 }
 
 /* A direct write holds the lock: of another file descriptor. */
@@ -217,7 +143,7 @@ static void *direct_writer(void *arg)
 	int fd = *(int *)arg;
 	void *buf;
 
-	on_processor(0);
+	window_on_processor(0);
 	want(posix_memalign(&buf, LEN, LEN), 0);
 	wt_fill(buf, LEN, 0, seed);
 	want(pwrite(fd, buf, LEN, 0), LEN);
@@ -229,20 +155,21 @@ static void *direct_writer(void *arg)
 static void contend(int fd, int direct, unsigned int nr, uint64_t *begun,
 		    uint64_t *returned)
 {
+	pthread_t writer, answerer;
+	size_t bytes = LEN;
 	uint8_t buf[LEN];
-	pthread_t thread;
 
 	wt_fill(buf, LEN, 0, nr);
-	kept = false;
 	seed = DIRECT_SEED;
-	want(pthread_create(&thread, NULL, direct_writer, &direct), 0);
-	while (!kept)
-		usleep(1000);
-	*begun = now();
+	window.keeps = is_seeds;
+	want(pthread_create(&answerer, NULL, answer_later, &bytes), 0);
+	want(pthread_create(&writer, NULL, direct_writer, &direct), 0);
+	window_await(bytes);
+	*begun = window_now();
 	want(wt_raw_pwrite(fd, buf, LEN, 0, 0), LEN);
-	*returned = now();
-	seed = 0;
-	want(pthread_join(thread, NULL), 0);
+	*returned = window_now();
+	want(pthread_join(answerer, NULL), 0);
+	want(pthread_join(writer, NULL), 0);
 }
 
 /* Where a waiter goes on when it has queued. */
@@ -271,7 +198,8 @@ static bool wait_for_lock(int fd, int direct, uint64_t queued, unsigned int nr)
 	contend(fd, direct, nr, &begun, &returned);
 	seen = slow_seen(&wake);
 	judged = judge("a lock", begun, slow_seen(&look).ended, returned,
-		       seen.count, seen);
+		       seen) &&
+		 seen.count == 1;
 	slow_stop(&look);
 	slow_stop(&wake);
 	return judged;
@@ -279,54 +207,35 @@ static bool wait_for_lock(int fd, int direct, uint64_t queued, unsigned int nr)
 
 int main(void)
 {
-	static struct crash_log shape;
 	const char *dir = wt_env("TEST_DIR");
-	unsigned int writes = 0, locks = 0;
+	unsigned int writes = 0, large = 0, locks = 0;
+	static uint8_t buf[LARGE];
 	int dirfd, fd, direct;
-	uint8_t buf[LEN];
-	pthread_t thread, awake;
 	uint64_t queued;
 
-	shape.disk_bytes = 64 << 20;
-	shape.block = 512;
-	must(atexit(set_back));
-	set_file(WORK_CPUS, "1");
-	image_init(&image, shape.disk_bytes, NULL);
-	nbd_start(&nbd, "/dev/" DEVICE, &shape);
-	want(pthread_create(&thread, NULL, disk, NULL), 0);
-	if (system("mkfs.xfs -q -f -K --unsupported -d agcount=2 -l size=8m /dev/" DEVICE
-		   " >/dev/null"))
-		fail("mkfs.xfs");
-	must(mount("/dev/" DEVICE, dir, "xfs", 0, NULL));
-	/* What ends a request runs where the request was answered. */
-	set_file(AFFINITY, "0");
+	window_start(dir);
 	dirfd = must(open(dir, O_RDONLY | O_DIRECTORY));
 	fd = must(openat(dirfd, "file", O_RDWR | O_CREAT, 0644));
-	wt_fill(buf, LEN, 0, ROUNDS + 1);
-	want(wt_raw_pwrite(fd, buf, LEN, 0, 0), LEN);
+	wt_fill(buf, LARGE, 0, ROUNDS + 1);
+	want(wt_raw_pwrite(fd, buf, LARGE, 0, 0), LARGE);
 	must(syncfs(dirfd));
 	direct = must(openat(dirfd, "file", O_WRONLY | O_DIRECT));
 
-	on_processor(1);
-	want(pthread_create(&awake, NULL, keep_awake, NULL), 0);
-	set_file(WARNINGS, "0");
-	set_file(HUNG, "1");
+	window_set(WARNINGS, "0");
+	window_set(HUNG, "1");
 	for (unsigned int nr = 1; nr <= ROUNDS && !writes; nr++)
 		writes += wait_for_write(fd, nr);
+	for (unsigned int nr = 1; nr <= ROUNDS && !large; nr++)
+		large += wait_for_bytes(fd, buf);
 	queued = find_queued(fd, direct);
 	for (unsigned int nr = 1; queued && nr <= ROUNDS && !locks; nr++)
 		locks += wait_for_lock(fd, direct, queued, nr);
 
-	done = true;
-	want(pthread_join(awake, NULL), 0);
 	must(close(direct));
 	must(close(fd));
 	must(close(dirfd));
-	must(umount(dir));
-	set_back();
-	nbd_stop(&nbd);
-	want(pthread_join(thread, NULL), 0);
-	if (!writes || !locks)
+	window_end(dir);
+	if (!writes || !large || !locks)
 		fail("nobody looked while its wake-up was under way");
 	return 0;
 }
