@@ -28,7 +28,7 @@
  * need: lab qemu
  * need: smp 2
  * need: disk nullblk,cache,size=512M
- * timeout: 240
+ * timeout: 400
  */
 #include "../common/slow.h"
 #include "../common/window.h"
