@@ -126,3 +126,74 @@ $((second + bs / 512)) $((dm_size - second - bs / 512)) linear @ $((second + bs 
 	want_io 0 "$f" fsync
 	want_on_disk "$f" $((3 * bs)) "$bs" 9
 }
+
+# --- A disk with guards: scsi_debug, which checks them when it takes the request ------
+
+# guards dix_writes|dif_errors: how many
+guards()
+{
+	grep -oh "$1=[0-9]*" /proc/scsi/scsi_debug/* | cut -d = -f 2
+}
+
+set_delay()
+{
+	echo "$1" >/sys/bus/pseudo/drivers/scsi_debug/ndelay
+} 2>/dev/null
+
+# disk_takes NANOSECONDS: for each request; it can be changed only while there is none
+disk_takes()
+{
+	until_true 20 set_delay "$1" || fail "the disk's delay cannot be set"
+}
+
+# disk_is_busy; disk_is_free: with reads, one at a time, for some seconds, and then no more.
+# What is sent meanwhile has its guards and waits.
+disk_is_busy()
+{
+	local i block
+	block=/sys/block/$(dev_name)
+	readers=()
+	disk_takes 400000000
+	echo none >"$block/queue/scheduler"
+	echo 1 >"$block/device/queue_depth"
+	for ((i = 0; i < 20; i++)); do
+		dd if="$DEV" of=/dev/null bs=4k count=1 skip=$((1000 + i)) iflag=direct status=none &
+		readers+=($!)
+	done
+	wait_in_kernel "$!"
+}
+
+disk_is_free()
+{
+	wait "${readers[@]}"
+	disk_takes 0
+	echo 64 >"/sys/block/$(dev_name)/device/queue_depth"
+}
+
+# guarded_store FILE FOLIO: by a mapping, while the page waits in the disk's queue
+guarded_store()
+{
+	local f=$1 folio=$2 mapped writer checked
+	[[ $(cat "/sys/block/$(dev_name)/integrity/write_generate") == 1 ]] || fail "$DEV has no guards"
+	one_folio "$f" "$folio"
+	[[ -p $WT_TMP/fifo ]] || mkfifo "$WT_TMP/fifo"
+	"$bin/io" "$f" map "$folio" : store 0 4096 5 : wait "$WT_TMP/fifo" : store 0 4096 9 : fsync \
+		>"$WT_TMP/mapped" &
+	mapped=$!
+	until_true 20 grep -q stored "$WT_TMP/mapped" || fail 'no store'
+	checked=$(guards dix_writes)
+	disk_is_busy
+	"$bin/io" "$f" write 0 4096 2 wt >"$WT_TMP/out" &
+	writer=$!
+	wait_in_kernel "$writer"
+	: >"$WT_TMP/fifo"
+	wait_in_kernel "$mapped"
+	still_in_kernel "$writer" 'the write is over: nothing is proved'
+	disk_is_free
+	wait "$writer" "$mapped"
+	want "$(<"$WT_TMP/out")" 4096 'the write'
+	want "$(guards dif_errors)" 0 'guards refused'
+	(($(guards dix_writes) > checked)) || fail 'no guard was checked'
+	want_io same "$f" verify 0 4096 9
+	want_on_disk "$f" 0 4096 9
+}
