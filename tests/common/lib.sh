@@ -220,11 +220,14 @@ kernel_dev()
 	echo $((${1% *} << 20 | ${1#* }))
 }
 
-# trace_instance NAME: where a new buffer for events is
+# trace_instance NAME: where a new buffer for events is.  Without the names of tasks: for
+# them the code of each wake-up is changed, on which QEMU's emulation of two processors can
+# die (see slow.h).
 trace_instance()
 {
 	mountpoint -q "$tracefs" || mount -t tracefs tracefs "$tracefs"
 	mkdir -p "$tracefs/instances/$1"
+	echo norecord-cmd >"$tracefs/instances/$1/trace_options"
 	echo "$tracefs/instances/$1"
 }
 

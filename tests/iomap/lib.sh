@@ -146,28 +146,30 @@ disk_takes()
 	until_true 20 set_delay "$1" || fail "the disk's delay cannot be set"
 }
 
-# disk_is_busy; disk_is_free: with reads, one at a time, for some seconds, and then no more.
-# What is sent meanwhile has its guards and waits.
+# disk_is_busy; disk_is_free: with $busy_reads reads, one at a time, and then no more.  What
+# is sent meanwhile has its guards and waits.
+busy_reads=12
 disk_is_busy()
 {
-	local i block
+	local block
 	block=/sys/block/$(dev_name)
-	readers=()
 	disk_takes 400000000
 	echo none >"$block/queue/scheduler"
+	echo 4 >"$block/queue/max_sectors_kb"
 	echo 1 >"$block/device/queue_depth"
-	for ((i = 0; i < 20; i++)); do
-		dd if="$DEV" of=/dev/null bs=4k count=1 skip=$((1000 + i)) iflag=direct status=none &
-		readers+=($!)
-	done
-	wait_in_kernel "$!"
+	dd if="$DEV" of=/dev/null bs=$((busy_reads * 4))k count=1 skip=100 iflag=direct status=none &
+	reader=$!
+	wait_in_kernel "$reader"
 }
 
 disk_is_free()
 {
-	wait "${readers[@]}"
+	local block
+	block=/sys/block/$(dev_name)
+	wait "$reader"
 	disk_takes 0
-	echo 64 >"/sys/block/$(dev_name)/device/queue_depth"
+	echo 64 >"$block/device/queue_depth"
+	cat "$block/queue/max_hw_sectors_kb" >"$block/queue/max_sectors_kb"
 }
 
 # guarded_store FILE FOLIO: by a mapping, while the page waits in the disk's queue
