@@ -434,22 +434,48 @@ release()
 	dmsetup resume wt-test
 }
 
-# in_kernel PID: it waits in the kernel, for I/O or for somebody who does
+# wait_state VARIABLE PID: how the process is, and how often it has waited
+wait_state()
+{
+	local line
+	local -n _state=$1
+	_state=
+	{
+		while read -r line; do
+			case $line in
+			State:* | voluntary_ctxt_switches:*) _state+=${line#*:} ;;
+			esac
+		done <"/proc/$2/status"
+	} 2>/dev/null
+	[[ $_state ]]
+}
+
+# in_kernel PID: it waits in the kernel, for I/O or for somebody who does, but not for its
+# own program to be read: that has another filesystem, which waits, too, where it is 9p.
 in_kernel()
 {
-	local stat
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-	[[ ${stat##*) } == D* ]]
+	local before after stack
+	while wait_state before "$1" && [[ $before == [[:space:]]D* ]]; do
+		[[ -e /proc/$1/stack ]] || return 0
+		{ read -r -d '' stack <"/proc/$1/stack"; } 2>/dev/null || :
+		wait_state after "$1" || break
+		# Else it ran meanwhile, and the stack may be of another wait.
+		if [[ $after == "$before" ]]; then
+			[[ $stack != *p9_client_rpc* ]]
+			return
+		fi
+	done
+	return 1
 }
 
 # wait_in_kernel PID: until the process waits inside the kernel
 wait_in_kernel()
 {
-	local i stat
+	local i state
 	for ((i = 0; i < 500; i++)); do
 		! in_kernel "$1" || return 0
-		{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || break
-		[[ ${stat##*) } != Z* ]] || break
+		wait_state state "$1" || break
+		[[ $state != [[:space:]]Z* ]] || break
 		sleep 0.02
 	done
 	fail "process $1 does not wait in the kernel"

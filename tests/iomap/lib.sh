@@ -154,6 +154,7 @@ disk_is_busy()
 	local block
 	block=/sys/block/$(dev_name)
 	disk_takes 400000000
+	on_exit disk_is_free
 	echo none >"$block/queue/scheduler"
 	echo 4 >"$block/queue/max_sectors_kb"
 	echo 1 >"$block/device/queue_depth"
@@ -166,7 +167,7 @@ disk_is_free()
 {
 	local block
 	block=/sys/block/$(dev_name)
-	wait "$reader"
+	wait "$reader" || :
 	disk_takes 0
 	echo 64 >"$block/device/queue_depth"
 	cat "$block/queue/max_hw_sectors_kb" >"$block/queue/max_sectors_kb"
