@@ -167,7 +167,8 @@ disk_is_free()
 {
 	local block
 	block=/sys/block/$(dev_name)
-	wait "$reader" || :
+	[[ ! $reader ]] || wait "$reader"
+	reader=
 	disk_takes 0
 	echo 64 >"$block/device/queue_depth"
 	cat "$block/queue/max_hw_sectors_kb" >"$block/queue/max_sectors_kb"
