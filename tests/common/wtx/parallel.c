@@ -405,8 +405,13 @@ static void overlap_written(struct lane *l, int record, ssize_t ret)
 {
 	const struct record *r = &records[record];
 	bool again = ret == -EAGAIN && (l->way->flags & RWF_NOWAIT);
+	/*
+	 * A direct write that cannot drop the cache, because of a store, leaves EIO for the
+	 * file, and one that goes by the cache meanwhile cannot tell it from its own.
+	 */
+	bool told = ret == -EIO && l->way->direct;
 
-	if (!again && ret != r->end - r->pos)
+	if (!again && !told && ret != r->end - r->pos)
 		fail("%s: a result of %zd, expected %lld", l->way->name, ret,
 		     (long long)(r->end - r->pos));
 	if (!again)
