@@ -25,7 +25,7 @@ endif
 PACKAGES := gcc ccache make git rsync perl xz-utils flex bison bc kmod cpio libc6-dev \
 	libelf-dev libssl-dev \
 	libjansson-dev libaio-dev liburing-dev pkg-config \
-	qemu-system-x86 util-linux xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
+	qemu-system-x86 util-linux procps xfsprogs e2fsprogs dmsetup quota acl attr libcap2-bin fio jq sqlite3 \
 	gnuplot-nox \
 	clang clang-format libclang-rt-dev shellcheck sparse spin stress-ng valgrind
 ifeq ($(KERNEL_SRC)$(KERNEL_VERSION),)

@@ -8,7 +8,13 @@ CLI_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib/include \
 
 USER_TARGETS += $(CLI_BIN)
 
-$(O)/obj/cli/%.o: cli/%.c $(wildcard cli/*.h lib/src/stats.h lib/include/*.h) cli/cli.mk VERSION
+# Changes when LIBDIR does, which may be given to "make install" and not to "make build".
+.PHONY: FORCE
+$(O)/obj/cli/libdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR)' | cmp -s - $@ || echo '$(LIBDIR)' >$@
+
+$(O)/obj/cli/%.o: cli/%.c $(wildcard cli/*.h lib/src/stats.h lib/include/*.h) cli/cli.mk VERSION $(O)/obj/cli/libdir
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CLI_CFLAGS) -c -o $@ $<
 

@@ -8,15 +8,16 @@
  *   WT_REQUIRE  set: a write that cannot go through fails with EOPNOTSUPP
  *   WT_STATS    the page of src/stats.h to count in
  *
- * Writes that the C library makes inside itself (stdio, dprintf), io_uring,
- * sendfile, splice, copy_file_range, mmap stores and bare system calls do not come
- * through here.
+ * Writes that the C library makes inside itself (stdio, dprintf, aio_write()),
+ * io_uring, sendfile, splice, copy_file_range, mmap stores and bare system calls
+ * do not come through here.
  *
  * Everything on the way of a write may run in a signal handler, in a vfork()ed
  * child and in any thread: no memory is allocated, no lock is waited for.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -260,8 +261,11 @@ static bool matches_any(const char *path)
 	return false;
 }
 
-/* The name the file was opened by, also when it has been unlinked since. */
-static bool name_matches(int fd, const struct stat *st)
+/*
+ * The name the file was opened by, also when it has been unlinked since.  -1 if it
+ * cannot be found, as without /proc in a chroot.
+ */
+static int name_matches(int fd, const struct stat *st)
 {
 	static const char gone[] = " (deleted)";
 	/* Not "self": a thread may have descriptors of its own. */
@@ -280,7 +284,7 @@ static bool name_matches(int fd, const struct stat *st)
 	*p = '0' + rest;
 	len = readlink(link, path, sizeof(path) - 1);
 	if (len < 0)
-		return false;
+		return -1;
 	path[len] = '\0';
 	len -= sizeof(gone) - 1;
 	/* A file can be called that, too. */
@@ -297,6 +301,7 @@ static bool wanted(int fd)
 	uint64_t stamp = 0;
 	struct stat st;
 	bool matches;
+	int found;
 
 	if (fd < 0)
 		return false;
@@ -311,10 +316,13 @@ static bool wanted(int fd)
 		return true;
 	if (c && look_up(c, &st, stamp, &matches))
 		return matches;
-	matches = name_matches(fd, &st);
+	found = name_matches(fd, &st);
+	/* A write too many that goes through does no harm, one too few may. */
+	if (found < 0)
+		return true;
 	if (c)
-		fill(c, &st, stamp, matches);
-	return matches;
+		fill(c, &st, stamp, found);
+	return found;
 }
 
 /* --- Writes --------------------------------------------------------------- */
@@ -615,6 +623,7 @@ int __dup2(int from, int to)
 struct request {
 	struct iocb *iocb;
 	struct iocb before; /* the copy that was looked at */
+	uint64_t len; /* where path is set; the program may free its iovec */
 	int rwf; /* added to its flags */
 	enum wt_path path; /* WT_PATH_NONE: nothing was changed */
 	bool is_write;
@@ -696,6 +705,23 @@ static uint64_t word(uint32_t key, uint32_t flags)
 	return *word_of(&iocb);
 }
 
+/* The kernel takes a vector at any address, of at most IOV_MAX. */
+static uint64_t length_of(const struct iocb *iocb)
+{
+	uint64_t i, next = iocb->aio_buf, len = 0;
+	struct iovec iov;
+
+	if (iocb->aio_lio_opcode == IOCB_CMD_PWRITE)
+		return iocb->aio_nbytes;
+	for (i = 0; i < iocb->aio_nbytes && i < IOV_MAX; i++) {
+		if (!peek(&iov, (void *)(uintptr_t)next, sizeof(iov)))
+			break;
+		len += iov.iov_len;
+		next += sizeof(iov);
+	}
+	return len;
+}
+
 /* 0, or the error that the request ends with before the kernel sees it. */
 static int mark(struct request *r, struct iocb *const *list,
 		struct found *found)
@@ -723,6 +749,7 @@ static int mark(struct request *r, struct iocb *const *list,
 		return 0;
 	r->path = found->path;
 	r->rwf = found->rwf;
+	r->len = length_of(&r->before);
 	r->iocb->aio_rw_flags = r->before.aio_rw_flags | r->rwf;
 	return 0;
 }
@@ -746,26 +773,14 @@ static void unmark(struct request *r, bool accepted)
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-static uint64_t length_of(const struct iocb *iocb)
-{
-	struct iovec iov, *next = (struct iovec *)(uintptr_t)iocb->aio_buf;
-	uint64_t i, len = 0;
-
-	if (iocb->aio_lio_opcode == IOCB_CMD_PWRITE)
-		return iocb->aio_nbytes;
-	for (i = 0; i < iocb->aio_nbytes && peek(&iov, next, sizeof(iov)); i++)
-		len += next++->iov_len;
-	return len;
-}
-
 static void count_request(const struct request *r)
 {
 	if (r->path == WT_PATH_WRITETHROUGH) {
 		count(&stats->calls, 1);
-		count(&stats->bytes, length_of(&r->before));
+		count(&stats->bytes, r->len);
 	} else if (r->path != WT_PATH_NONE) {
 		count(&stats->fallback_calls, 1);
-		count(&stats->fallback_bytes, length_of(&r->before));
+		count(&stats->fallback_bytes, r->len);
 	} else if (r->is_write) {
 		count(&stats->untouched_calls, 1);
 	}

@@ -1,8 +1,33 @@
 // SPDX-License-Identifier: MIT OR LGPL-2.1-or-later
 /* The second half of a fallback: wait for the I/O of a stock write. */
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <sys/vfs.h>
 
 #include "internal.h"
+
+/*
+ * sync_file_range() acts on the page cache of the inode that was opened.  Overlayfs,
+ * and FUSE with passthrough, keep the data in another inode's; ecryptfs has a second
+ * cache below; and btrfs begins the I/O of compressed data only after the first pass.
+ * All of them do in fsync() what is missing here.
+ */
+static bool range_is_enough(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return false;
+	switch ((unsigned long)fs.f_type) {
+	case OVERLAYFS_SUPER_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case ECRYPTFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+		return false;
+	}
+	return true;
+}
 
 int wt_wait_written(int fd, int64_t offset, size_t len, int rwf,
 		    enum wt_path *path)
@@ -25,6 +50,9 @@ int wt_wait_written(int fd, int64_t offset, size_t len, int rwf,
 		offset = 0;
 		len = 0;
 	}
+	if (!range_is_enough(fd))
+		/* EINVAL: pipes and devices that are named there, see below */
+		return !fdatasync(fd) || errno == EINVAL ? 0 : -errno;
 	/* All three: only then does the kernel skip no page under writeback. */
 	if (!sync_file_range(fd, offset, len,
 			     SYNC_FILE_RANGE_WAIT_BEFORE |
