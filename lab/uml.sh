@@ -35,10 +35,12 @@ choose_processor()
 	done
 }
 
-# The guest, with 3 and 4 for input and output, 5 for error and 6 for the kernel's log.
+# The guest, with 3 and 4 for input and output, 5 for error, 6 for the kernel's log, and 7
+# for what it has taken of its input.
 guest_command()
 {
-	local lines=("con=null" "ssl0=fd:3,null" "ssl1=null,fd:4" "ssl2=null,fd:5")
+	local lines=("con=null" "ssl0=fd:3,null" "ssl1=null,fd:4" "ssl2=null,fd:5"
+		"ssl4=null,fd:7")
 	((!interactive)) || lines=("con0=fd:3,fd:4")
 	choose_processor
 	command_line=(taskset -c "$cpu" "$linux" "mem=${mem}M"
