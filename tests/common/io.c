@@ -31,6 +31,9 @@ static const char usage_text[] =
 	"                                 for its first page the buffer is not there\n"
 	"  verify POS LEN SEED [AT]       content as written at AT (POS)\n"
 	"  read POS LEN FLAG,...          only the result\n"
+	"  into OTHER TOUCH               from now on read and fetch put what they\n"
+	"                                 get into a mapping of that file, whose\n"
+	"                                 first TOUCH bytes are there\n"
 	"  map LEN                        map LEN bytes, until the end\n"
 	"  store POS LEN SEED             by the mapping\n"
 	"  load POS LEN SEED              verify by the mapping\n"
@@ -88,6 +91,7 @@ static const struct word rwf_words[] = { { "wt", RWF_WRITETHROUGH },
 static int fd;
 static uint8_t *map;
 static int map_write;
+static uint8_t *into;
 
 static struct async engine;
 static const char *engine_name;
@@ -164,6 +168,34 @@ static void *buffer(size_t len)
 	if (posix_memalign(&buf, 65536, len ? len : 1))
 		fail("no memory");
 	return buf;
+}
+
+static void do_into(const char *path, size_t touch)
+{
+	int other = must(open(path, O_RDWR));
+	struct stat st;
+
+	must(fstat(other, &st));
+	into = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, other,
+		    0);
+	if (into == MAP_FAILED)
+		fail("mmap: %s", strerrorname_np(errno));
+	/* No others come along. */
+	must(madvise(into, st.st_size, MADV_RANDOM));
+	for (size_t i = 0; i < touch; i += 4096)
+		((volatile uint8_t *)into)[i] = 1;
+	close(other);
+	result(0);
+}
+
+static void do_read(off_t pos, size_t len, int flags)
+{
+	struct iovec iov = { into ? into : buffer(len), len };
+	ssize_t ret = preadv2(fd, &iov, 1, pos, flags);
+
+	result(ret < 0 ? -errno : ret);
+	if (!into)
+		free(iov.iov_base);
 }
 
 static void do_write(const char *where, size_t len, uint64_t seed, int n,
@@ -386,8 +418,9 @@ static void do_submit(const char *where, size_t len, uint64_t seed, int flags)
 
 static void do_fetch(off_t pos, size_t len)
 {
-	async_sqe(&engine, fd, submitted++, buffer(len), len, pos, 0)->opcode =
-		IORING_OP_READ;
+	async_sqe(&engine, fd, submitted++, into ? into : buffer(len), len, pos,
+		  0)
+		->opcode = IORING_OP_READ;
 	want(async_enter(&engine, 0), 1);
 	result(0);
 }
@@ -446,13 +479,9 @@ static void command(int argc, char **argv)
 		do_verify(number(a[1]), number(a[2]), number(a[3]),
 			  number(a[4] ? a[4] : a[1]));
 	} else if (!strcmp(cmd, "read") && argc == 4) {
-		size_t len = number(a[2]);
-		struct iovec iov = { .iov_base = buffer(len), .iov_len = len };
-		ssize_t ret = preadv2(fd, &iov, 1, number(a[1]),
-				      words(rwf_words, a[3]));
-
-		result(ret < 0 ? -errno : ret);
-		free(iov.iov_base);
+		do_read(number(a[1]), number(a[2]), words(rwf_words, a[3]));
+	} else if (!strcmp(cmd, "into") && argc == 3) {
+		do_into(a[1], number(a[2]));
 	} else if (!strcmp(cmd, "map") && argc == 2) {
 		map = mmap(NULL, number(a[1]), PROT_READ | map_write,
 			   MAP_SHARED, fd, 0);

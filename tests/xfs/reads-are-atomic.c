@@ -5,7 +5,7 @@
  * there.  So does another write-through write, which gets in between; one that moves
  * the end of the file keeps both out.
  *
- * The copy is stopped between two pages by userfaultfd.  Fails if a reader sees half of
+ * The copy is stopped before the last page by userfaultfd.  Fails if a reader sees half of
  * a write without the flag, if it has to wait for a write-through write, or if two of these wait
  * for each other.
  *
@@ -22,7 +22,9 @@
 #include <sys/mman.h>
 
 #define PAGE 4096
-#define LEN (2 * PAGE)
+/* More than the largest folio: all of one is faulted in before any of it is copied. */
+#define FIRST (4 << 20)
+#define LEN (FIRST + PAGE)
 
 static int fd, uffd;
 static uint8_t *buf, *data;
@@ -31,7 +33,7 @@ struct op {
 	pthread_t thread;
 	off_t pos;
 	int flags;
-	uint8_t got[LEN];
+	uint8_t *got;
 	int done;
 };
 
@@ -56,7 +58,7 @@ static void *other_thread(void *arg)
 {
 	struct op *op = arg;
 
-	memset(op->got, 'o', LEN);
+	memset(op->got, 'o', PAGE);
 	want(wt_raw_pwrite(fd, op->got, PAGE, op->pos, RWF_WRITETHROUGH), PAGE);
 	__atomic_store_n(&op->done, 1, __ATOMIC_RELEASE);
 	return NULL;
@@ -65,6 +67,7 @@ static void *other_thread(void *arg)
 static void start(struct op *op, void *(*thread)(void *))
 {
 	op->done = 0;
+	op->got = malloc(LEN);
 	must(-pthread_create(&op->thread, NULL, thread, op));
 }
 
@@ -80,25 +83,25 @@ static int over(struct op *op, bool expected)
 }
 
 /*
- * A write of two pages of 'n', stopped after the first.  @gets_in: do the others, before
+ * A write of 'n', stopped before its last page.  @gets_in: do the others, before
  * it goes on?  What the reader sees is checked if it reads the same pages.
  */
 static void stopped(off_t pos, int flags, bool gets_in)
 {
-	struct uffdio_copy copy = { .dst = (uintptr_t)buf + PAGE,
+	struct uffdio_copy copy = { .dst = (uintptr_t)buf + FIRST,
 				    .src = (uintptr_t)data,
 				    .len = PAGE };
 	struct op writer = { .pos = pos, .flags = flags };
-	struct op reader = { .pos = 0 }, other = { .pos = 4 * PAGE };
+	struct op reader = { .pos = 0 }, other = { .pos = LEN + PAGE };
+	uint8_t *got = malloc(LEN);
 	struct uffd_msg msg;
-	uint8_t got[LEN];
 
 	memset(data, 'a', LEN);
 	want(pwrite(fd, data, LEN, 0), LEN);
 	must(fsync(fd));
 	memset(data, 'n', LEN);
-	memcpy(buf, data, PAGE);
-	must(madvise(buf + PAGE, PAGE, MADV_DONTNEED));
+	memcpy(buf, data, FIRST);
+	must(madvise(buf + FIRST, PAGE, MADV_DONTNEED));
 
 	start(&writer, write_thread);
 	want(read(uffd, &msg, sizeof(msg)), sizeof(msg));
@@ -116,10 +119,14 @@ static void stopped(off_t pos, int flags, bool gets_in)
 	want(pread(fd, got, LEN, pos), LEN);
 	want(memcmp(got, data, LEN), 0);
 
-	if (pos)
-		return;
-	want(reader.got[0], 'n');
-	want(reader.got[PAGE], gets_in ? 'a' : 'n');
+	if (!pos) {
+		want(reader.got[0], 'n');
+		want(reader.got[FIRST], gets_in ? 'a' : 'n');
+	}
+	free(reader.got);
+	free(other.got);
+	free(writer.got);
+	free(got);
 }
 
 int main(void)
@@ -130,8 +137,8 @@ int main(void)
 
 	snprintf(path, sizeof(path), "%s/file", wt_env("TEST_DIR"));
 	fd = must(open(path, O_RDWR | O_CREAT, 0644));
-	data = calloc(8, PAGE);
-	want(pwrite(fd, data, 8 * PAGE, 0), 8 * PAGE);
+	data = calloc(1, LEN + 3 * PAGE);
+	want(pwrite(fd, data, LEN + 3 * PAGE, 0), LEN + 3 * PAGE);
 	buf = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (buf == MAP_FAILED)
@@ -150,6 +157,6 @@ int main(void)
 	/* This goes through, but those who write so need not know. */
 	stopped(0, RWF_DSYNC, false);
 	/* From inside the file to behind its end. */
-	stopped(7 * PAGE, RWF_WRITETHROUGH, false);
+	stopped(LEN + 2 * PAGE, RWF_WRITETHROUGH, false);
 	return 0;
 }

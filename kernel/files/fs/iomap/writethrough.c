@@ -58,6 +58,8 @@
 #include <linux/uio.h>
 #include <linux/writeback.h>
 #include <linux/blkdev.h>
+#include <linux/backing-dev.h>
+#include <linux/task_io_accounting_ops.h>
 #include <linux/sched/mm.h>
 #include <linux/pagevec.h>
 #include "trace.h"
@@ -318,6 +320,7 @@ void iomap_writethrough_submit_ioend(struct iomap_ioend *ioend)
 	atomic_inc(&wt->ref);
 	atomic_long_add(ioend->io_wt_bytes, &wt->in_flight);
 	wt->nr_bios++;
+	task_io_account_write(ioend->io_wt_bytes);
 	trace_iomap_writethrough_submit(ioend->io_inode, ioend->io_offset,
 					ioend->io_wt_bytes);
 }
@@ -644,6 +647,22 @@ static void iomap_wt_clear_dirty_tags(struct folio *folio)
 }
 
 /*
+ * The end of writeback counts the folio as written, and the rate at which others may
+ * make folios dirty comes from both numbers.
+ */
+static void iomap_wt_account_dirtied(struct inode *inode, struct folio *folio)
+{
+	struct bdi_writeback *wb;
+	struct wb_lock_cookie cookie = {};
+	long nr = folio_nr_pages(folio);
+
+	wb = unlocked_inode_to_wb_begin(inode, &cookie);
+	mod_node_page_state(folio_pgdat(folio), NR_DIRTIED, nr);
+	wb_stat_mod(wb, WB_DIRTIED, nr);
+	unlocked_inode_to_wb_end(inode, &cookie);
+}
+
+/*
  * Bytes [@pos, @pos + @written) were copied into @folio, accepted, and are within
  * the in-core size.  Put their blocks under writeback and add them to the pending
  * ioend.  The folio is locked, none of these blocks is in flight, and it is as dirty
@@ -714,6 +733,8 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 		if (iomap_find_dirty_range(folio, &from, to)) {
 			dirty = true;
 			folio_redirty_for_writepage(&wbc, folio);
+			/* Who made it dirty has been charged for it. */
+			task_io_account_cancelled_write(folio_size(folio));
 		} else {
 			/*
 			 * Blocks beyond EOF may be dirty by a store through mmap.
@@ -735,7 +756,9 @@ void iomap_writethrough_folio(struct iomap_iter *iter, struct folio *folio,
 				   off + len);
 
 	/* Who makes folios dirty does this; a new file's may never have been. */
-	inode_attach_wb(inode, folio);
+	inode_attach_wb_listed(inode, folio);
+	if (!joined && (!was_dirty || dirty))
+		iomap_wt_account_dirtied(inode, folio);
 	if (joined) {
 		if (was_dirty && !dirty)
 			iomap_wt_clear_dirty_tags(folio);

@@ -315,13 +315,15 @@ xfs_writethrough_convert(
 		return 0;
 
 	/*
-	 * Give back what this call has reserved.  That takes the invalidate_lock
-	 * and locks folios, and a store in page_mkwrite holds both while it waits
-	 * for folios that this write has marked.
+	 * Give back what this call has reserved, which may be what another has
+	 * found and is about to convert: it will look again.  That takes the
+	 * invalidate_lock and locks folios, and a store in page_mkwrite holds
+	 * both while it waits for folios that this write has marked.
 	 */
 	iomap_writethrough_submit(
 			container_of(iomap, struct iomap_iter, iomap)->wt);
-	xfs_buffered_write_iomap_end(inode, offset, length, 0, flags, iomap);
+	xfs_buffered_write_iomap_end(inode, offset, end - offset, 0, flags,
+			iomap);
 	return error;
 }
 
@@ -384,6 +386,16 @@ xfs_writethrough_iomap_begin(
 		if (error)
 			return error;
 	}
+
+	/*
+	 * With an extent size hint there is no delayed allocation, and all that the
+	 * look found to be a hole is called new.  It had dropped the ILOCK before it
+	 * allocated, and another writer, as both hold the IOLOCK shared, may have
+	 * written a part of the block meanwhile: what is mapped must be read, not
+	 * zeroed.  What was allocated here is unwritten, and is zeroed for that.
+	 */
+	if (iomap->type == IOMAP_MAPPED)
+		iomap->flags &= ~IOMAP_F_NEW;
 
 	/* The data cannot be found after a crash without the new size. */
 	if (offset + length > disk_size)
