@@ -2,8 +2,9 @@
 /*
  * Each allocation that the submitter of a write-through write makes fails in turn, by
  * pwritev2(), libaio and io_uring, plain and with RWF_NOWAIT, over holes, preallocated
- * and written blocks, cached or not: the result is the bytes, -ENOMEM or, only with
- * RWF_NOWAIT and without any effect, -EAGAIN.
+ * and written blocks, cached or not, blocks that are not allocated yet or that another file
+ * shares: the result is the bytes, -ENOMEM or, only with RWF_NOWAIT and without any effect,
+ * -EAGAIN.
  * Fails if the result is another, if a byte is neither the old nor the new, if a write
  * that was refused has written, or if what was said to be written is not.
  *
@@ -14,6 +15,8 @@
  */
 #include "../common/async.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #define LEN (4 * 4096 + 1024)
@@ -21,15 +24,17 @@
 #define SIZE (8 * 4096)
 
 static const char *const engines[] = { "pwritev2", "aio", "uring" };
-static const char *const states[] = { "written", "cached", "unwritten",
-				      "hole" };
+enum state { WRITTEN, CACHED, DELAYED, SHARED, UNWRITTEN, HOLE, NR_STATES };
+
+static const char *const states[] = { "written", "cached",    "delayed",
+				      "shared",	 "unwritten", "hole" };
 static const int kinds[] = { RWF_WRITETHROUGH, RWF_DSYNC,
 			     RWF_WRITETHROUGH | RWF_NOWAIT,
 			     RWF_DSYNC | RWF_NOWAIT };
 
 static struct async ring[3];
 static uint8_t *buf, *got;
-static char path[4096];
+static char path[4096], clone[4096];
 static int fail_nth;
 
 /* Faults of all allocations, told to nobody; what it was is given back at the end. */
@@ -89,27 +94,34 @@ static int failed(void)
 	return !atoi(text);
 }
 
-static int prepare(int state)
+static int prepare(enum state state)
 {
-	int fd = must(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+	int fd = must(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644)), other;
 
 	must(ftruncate(fd, SIZE));
-	if (state == 2)
+	if (state == UNWRITTEN)
 		must(fallocate(fd, 0, 0, SIZE));
-	if (state < 2) {
+	if (state < UNWRITTEN) {
 		wt_fill(buf, SIZE, 0, 1);
 		want(pwrite(fd, buf, SIZE, 0), SIZE);
 	}
+	if (state == DELAYED)
+		return fd;
 	must(fsync(fd));
-	if (state != 1)
+	if (state == SHARED) {
+		other = must(open(clone, O_RDWR | O_CREAT | O_TRUNC, 0644));
+		must(ioctl(other, FICLONE, fd));
+		close(other);
+	}
+	if (state != CACHED)
 		must(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	return fd;
 }
 
 /* @new bytes are the new ones, the others within the write the old ones, or not if !@old. */
-static void verify(int fd, int state, ssize_t new, int old)
+static void verify(int fd, enum state state, ssize_t new, int old)
 {
-	uint64_t seed = state < 2 ? 1 : 0;
+	uint64_t seed = state < UNWRITTEN ? 1 : 0;
 	struct stat st;
 
 	must(fstat(fd, &st));
@@ -129,7 +141,7 @@ static void verify(int fd, int state, ssize_t new, int old)
 }
 
 /* Was there an allocation to fail? */
-static int one(int engine, int state, int flags, int n)
+static int one(int engine, enum state state, int flags, int n)
 {
 	int fd = prepare(state), hit, sent = 1, untouched;
 	ssize_t ret;
@@ -171,13 +183,14 @@ int main(void)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/file", wt_env("TEST_DIR"));
+	snprintf(clone, sizeof(clone), "%s/clone", wt_env("TEST_DIR"));
 	if (posix_memalign((void **)&buf, 4096, SIZE) ||
 	    posix_memalign((void **)&got, 4096, SIZE))
 		fail("no memory");
 	fail_nth = must(open("/proc/thread-self/fail-nth", O_RDWR));
 	memset(buf, 1, SIZE);
 	memset(got, 1, SIZE);
-	fd = prepare(0);
+	fd = prepare(WRITTEN);
 	for (int engine = 1; engine < 3; engine++) {
 		async_start(&ring[engine], engines[engine], 4);
 		/* The first of a filesystem makes what it needs. */
@@ -189,7 +202,7 @@ int main(void)
 	set(0);
 	atexit(give_back);
 	for (int engine = 0; engine < 3; engine++)
-		for (int state = 0; state < 4; state++)
+		for (enum state state = 0; state < NR_STATES; state++)
 			for (int k = 0; k < 4; k++) {
 				int n = 1;
 
