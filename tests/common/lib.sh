@@ -181,6 +181,21 @@ dev_name()
 	basename "$(readlink -f "/sys/dev/block/$n")"
 }
 
+# keep_dirty: what is dirty on $DEV stays so until someone has it written.  Without the
+# timer the flusher comes at once, and writes if the disk has more dirty pages than its
+# share of the threshold: of a disk that has written next to nothing in the last seconds,
+# none at all.
+keep_dirty()
+{
+	local share timer=/proc/sys/vm/dirty_writeback_centisecs
+	share=/sys/class/block/$(dev_name)/bdi/min_ratio
+	on_exit "echo $(<"$timer") >$timer"
+	# That of a device of the test goes with it.
+	[[ $DEV != "$TEST_DEV" ]] || on_exit "echo $(<"$share") >$share"
+	echo 50 >"$share"
+	echo 0 >$timer
+}
+
 # --- Counters of the filesystem ----------------------------------------------
 
 sys_dir()
