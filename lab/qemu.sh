@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154,SC2034 # what lab/run has, and what it takes from here
 
 tools=(qemu-system-x86_64)
-drivers=(nullblk file nvme scsi_debug)
+drivers=(nullblk file nvme scsi_debug pmem)
 image=qemu-$kernel${variant:+-$variant}/vmlinux
 
 drives=()
@@ -56,11 +56,13 @@ guest_command()
 	fi
 	echo "lab: QEMU, accelerator $accelerator, $smp processors" >>"$run/kernel.log"
 	root=trans=virtio,version=9p2000.L,msize=512000,cache=loose,access=any
+	# In the middle of the memory: all of it is below the hole for devices then.
+	((!pmem)) || kernel_arguments+=("memmap=${pmem}M!256M")
 	# On a busy host the TSC is measured wrong, and processors stand still for seconds.
 	# shellcheck disable=SC2016 # for that shell
 	command_line=(sh -c 'exec "$@" <&3 >&4' -
 		"${tools[0]}" -nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -accel "$accel" -cpu max -smp "$smp" -m "${mem}M"
+		-machine q35 -accel "$accel" -cpu max -smp "$smp" -m "$((mem + pmem))M"
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 		-device "virtio-9p-pci,fsdev=root,mount_tag=root"
 		-fsdev "local,id=out,path=/dev/shm/out,security_model=none,multidevs=remap"

@@ -182,7 +182,7 @@ static void check_result(const struct op *op, ssize_t ret, int64_t pos,
 	}
 	if (ret == -EAGAIN && (op->words & NOWAIT))
 		return;
-	if (fs.off && (op->words & WT) && !direct) {
+	if (fs.off && (op->words & WT) && (!direct || fs.dax)) {
 		if (ret != -EOPNOTSUPP)
 			broken("a write through with the mode off is %s, not EOPNOTSUPP",
 			       result_text(ret));
@@ -439,7 +439,9 @@ void setting_read(const char *dir)
 	fd = must(open(path, O_RDWR | O_CREAT, 0644));
 	must(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN,
 		   &stx));
-	fs.sector = stx.stx_dio_offset_align;
+	/* Nobody asks a file that is mapped memory for alignment. */
+	fs.dax = stx.stx_attributes & STATX_ATTR_DAX;
+	fs.sector = fs.dax ? 1 : stx.stx_dio_offset_align;
 	must(ioctl(fd, FS_IOC_FSGETXATTR, &attr));
 	/* The realtime device may be allocated in more than blocks. */
 	if ((attr.fsx_xflags & FS_XFLAG_REALTIME) && stx.stx_blksize > fs.unit)
@@ -747,6 +749,9 @@ static void do_dedupe(const struct op *op)
 	sure(ioctl(f->fd, FIDEDUPERANGE, d));
 	if (d->info[0].status == -EOPNOTSUPP)
 		return;
+	/* For DAX a hole differs from zeroes. */
+	if (fs.dax && d->info[0].status == FILE_DEDUPE_RANGE_DIFFERS)
+		return;
 	if (d->info[0].status != FILE_DEDUPE_RANGE_SAME ||
 	    (int64_t)d->info[0].bytes_deduped != len)
 		broken("dedupe of equal ranges: status %d, %lld of %lld bytes",
@@ -926,7 +931,9 @@ static void do_op(const struct op *op)
 		do_store(f, from, end);
 		break;
 	case TAIL:
-		store_behind_end(f);
+		/* Where nothing is written back, nothing is zeroed before. */
+		if (!fs.dax)
+			store_behind_end(f);
 		break;
 	case MSYNC:
 		from = page_down(from);

@@ -104,6 +104,7 @@ struct setting {
 	size_t sector;
 	bool off;
 	bool always;
+	bool dax;
 };
 
 extern struct setting fs;
