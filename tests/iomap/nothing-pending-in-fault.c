@@ -77,7 +77,9 @@ int main(void)
 	fd = must(open(path, O_RDWR | O_CREAT, 0644));
 	data = malloc(LEN + PAGE);
 	wt_fill(data, LEN, 0, 1);
-	want(pwrite(fd, data, LEN, 0), LEN);
+	/* A folio each: of a large one all that is copied is faulted in first. */
+	for (size_t i = 0; i < LEN; i += PAGE)
+		want(pwrite(fd, data + i, PAGE, i), PAGE);
 	must(fsync(fd));
 	file_map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	buf = mmap(NULL, LEN + PAGE, PROT_READ | PROT_WRITE,
