@@ -19,6 +19,11 @@
 
 #define PAGE 4096
 #define LEN (2 * PAGE)
+/*
+ * With large folios a write faults in what the largest of them could take, before
+ * it copies any of it.  Between these two pages a folio of any size ends.
+ */
+#define POS ((64L << 20) - PAGE)
 
 static int fd;
 static uint8_t *buf, *file_map, *data;
@@ -27,7 +32,7 @@ static void *write_thread(void *arg)
 {
 	size_t shift = *(size_t *)arg;
 
-	want(wt_raw_pwrite(fd, buf + shift, LEN, 0, RWF_WRITETHROUGH), LEN);
+	want(wt_raw_pwrite(fd, buf + shift, LEN, POS, RWF_WRITETHROUGH), LEN);
 	return NULL;
 }
 
@@ -60,7 +65,7 @@ static void one(int uffd, size_t absent, size_t shift, uint64_t seed)
 	must(ioctl(uffd, UFFDIO_COPY, &copy));
 	must(-pthread_join(writer, NULL));
 
-	want(pread(fd, got, LEN, 0), LEN);
+	want(pread(fd, got, LEN, POS), LEN);
 	want(got[0], 1);
 	if (memcmp(got + 1, data + shift + 1, LEN - 1))
 		fail("shift %zu: the file is not what was written", shift);
@@ -77,11 +82,9 @@ int main(void)
 	fd = must(open(path, O_RDWR | O_CREAT, 0644));
 	data = malloc(LEN + PAGE);
 	wt_fill(data, LEN, 0, 1);
-	/* A folio each: of a large one all that is copied is faulted in first. */
-	for (size_t i = 0; i < LEN; i += PAGE)
-		want(pwrite(fd, data + i, PAGE, i), PAGE);
+	want(pwrite(fd, data, LEN, POS), LEN);
 	must(fsync(fd));
-	file_map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	file_map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, POS);
 	buf = mmap(NULL, LEN + PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (file_map == MAP_FAILED || buf == MAP_FAILED)
